@@ -1,0 +1,1 @@
+"""The room that owns custody: vocabulary, ledger, archive, lake, clocks, errors and settings."""

@@ -1,0 +1,177 @@
+"""What all commands share: the context, languages in help, errors as one line, JSON, progress."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from storage.directory import DataDirectory, open_directory
+from storage.errors import HindsightError
+from storage.i18n import LANGUAGES, N_, language_from_environment, tr, use_language
+from storage.vocabulary import Actor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class HindsightCommand(click.Command):
+    """A command whose help speaks the user's language and ends with an example."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        # The language is read from the arguments before click parses them, see `run`.
+        self.params.append(
+            click.Option(
+                ["--lang"],
+                type=click.Choice(LANGUAGES),
+                expose_value=False,
+                help=N_("language of what is printed"),
+            )
+        )
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Help, translated."""
+        _translate(self)
+        return super().get_help(ctx)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example."""
+        if self.example:
+            with formatter.section(tr("Example")):
+                for line in self.example.splitlines():
+                    formatter.write_text(line)
+
+    def get_short_help_str(self, limit: int = 80) -> str:
+        """One line for the list of commands, translated."""
+        return tr(self.help or "").split("\n")[0][:limit]
+
+
+class HindsightGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = HindsightCommand
+    group_class = type  # nested groups are of this class too
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Help, translated."""
+        _translate(self)
+        return super().get_help(ctx)
+
+    def get_short_help_str(self, limit: int = 80) -> str:
+        """One line for the list of commands, translated."""
+        return tr(self.help or "").split("\n")[0][:limit]
+
+
+def _translate(command: click.Command) -> None:
+    if command.help:
+        command.help = tr(command.help)
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = tr(parameter.help)
+
+
+class Invocation:
+    """One run of the command line: data directory, output, who runs it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self._directory: DataDirectory | None = None
+        self.console = Console(highlight=False)
+
+    @property
+    def directory(self) -> DataDirectory:
+        """The opened data directory."""
+        if self._directory is None:
+            self._directory = open_directory(self.data)
+        return self._directory
+
+    def actor(self, case_id: str | None = None, reason: str | None = None) -> Actor:
+        """Who audit rows name."""
+        return Actor(f"command line (uid {os.getuid()})", case_id, reason)
+
+    def say(self, message: str, **fields: Any) -> None:
+        """A sentence for the person, translated, on stdout."""
+        click.echo(tr(message, **fields))
+
+    def json(self, document: Any) -> None:
+        """One JSON document on stdout."""
+        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table; `columns` are English message ids marked with N_."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(tr(column), overflow="fold")
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        self.console.print(table)
+
+    def progress(self) -> Progress:
+        """A progress bar on stderr; silent when there is no terminal."""
+        console = Console(stderr=True)
+        return Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        if self._directory is not None:
+            self._directory.close()
+
+
+pass_invocation = click.make_pass_decorator(Invocation)
+json_option = click.option("--json", "as_json", is_flag=True, help=N_("print one JSON document"))
+
+
+def run(group: click.Group, args: Sequence[str] | None = None) -> int:
+    """Run a command line; every error becomes one line on stderr and its exit code."""
+    use_language(_language_asked(sys.argv[1:] if args is None else args))
+    try:
+        result = group.main(args=None if args is None else list(args), standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except HindsightError as error:
+        click.echo(f"hindsight: {error.text()}", err=True)
+        return error.exit_code
+    except click.exceptions.Exit as leave:
+        return int(leave.exit_code)
+    except click.Abort:
+        click.echo(tr("hindsight: stopped"), err=True)
+        return 130
+    except click.ClickException as error:
+        click.echo(f"hindsight: {' '.join(error.format_message().split())}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: not an error of ours
+        return 0
+    except KeyboardInterrupt:
+        click.echo(tr("hindsight: stopped"), err=True)
+        return 130
+    except Exception:  # the last line of defence: no stack trace reaches a user
+        logging.getLogger(__name__).exception("unexpected error")
+        click.echo(
+            tr("hindsight: unexpected error; nothing half-done stays. Run again with"
+               " HINDSIGHT_LOG=debug to see where, and please report it"),
+            err=True,
+        )  # fmt: skip
+        return 1
+
+
+def _language_asked(args: Sequence[str]) -> str:
+    """--lang wherever it stands, so that even --help and usage errors obey it."""
+    for i, arg in enumerate(args):
+        if arg.startswith("--lang="):
+            return arg.removeprefix("--lang=")
+        if arg == "--lang" and i + 1 < len(args):
+            return args[i + 1]
+    return language_from_environment()

@@ -1,0 +1,200 @@
+"""The durable-write module: nothing else renames or opens catalogue or media files for writing.
+
+Guarantee: after `publish` or `write_file` returns, the file is whole under its final name and
+survives power loss, as far as the file system honours fsync. Before that, the final name does
+not exist. Limits: a disk that lies about fsync is not detected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from types import TracebackType
+
+from storage.errors import Conflict, Unavailable
+
+OPEN_SUFFIX = ".open"  # an unfinished file; recovery looks for it
+
+
+def fsync_directory(path: Path) -> None:
+    """Make a rename or unlink in `path` durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_directory(path: Path) -> None:
+    """Create `path` with parents, durably."""
+    missing = []
+    cursor = path
+    while not cursor.exists():
+        missing.append(cursor)
+        cursor = cursor.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        fsync_directory(directory.parent)
+
+
+def sha256_file(path: Path, limit: int | None = None) -> str:
+    """SHA-256 hex of a file (of its first `limit` bytes)."""
+    digest = hashlib.sha256()
+    left = limit
+    with path.open("rb") as source:
+        while chunk := source.read(1 << 20 if left is None else min(1 << 20, left)):
+            digest.update(chunk)
+            if left is not None:
+                left -= len(chunk)
+                if left <= 0:
+                    break
+    return digest.hexdigest()
+
+
+class HashingFile:
+    """A write-only, append-only file that hashes what passes through it.
+
+    Written under `final` + '.open'; `publish` fsyncs, renames and fsyncs the directory;
+    `discard` removes the unfinished file. It never seeks, so the hash is that of the file.
+    An existing `final` is refused (invariant 2) unless `replace` says it is a catalogue file.
+    """
+
+    def __init__(self, final: Path, mode: int = 0o640, *, replace: bool = False) -> None:
+        self.final = final
+        self.open_path = final.with_name(final.name + OPEN_SUFFIX)
+        self._replace = replace
+        self._handle = _create(self.open_path, mode)
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+        self._closed = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Append all of `data`; raises OSError as the system gives it."""
+        view = memoryview(data)
+        while view:
+            written = os.write(self._handle, view)
+            self._digest.update(view[:written])
+            self.size_bytes += written
+            view = view[written:]
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def sync(self) -> None:
+        """Data written so far survives power loss after this."""
+        os.fdatasync(self._handle)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 hex of the bytes so far."""
+        return self._digest.hexdigest()
+
+    def publish(self) -> tuple[int, str]:
+        """fsync → close → rename → fsync directory. Returns (size_bytes, sha256 hex).
+
+        Conflict when the final name is taken; the unfinished file stays for recovery.
+        """
+        os.fsync(self._handle)
+        self._shut()
+        if not self._replace and self.final.exists():
+            raise _taken(self.final)
+        self.open_path.rename(self.final)
+        fsync_directory(self.final.parent)
+        return self.size_bytes, self.sha256
+
+    def abandon(self) -> None:
+        """Close, leaving the '.open' file for recovery."""
+        self._shut()
+
+    def discard(self) -> None:
+        """Close and remove the unfinished file: only for bytes that never were footage."""
+        self._shut()
+        self.open_path.unlink(missing_ok=True)
+
+    def _shut(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._handle)
+
+    def __enter__(self) -> HashingFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if not self._closed:
+            self.discard()
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o640) -> None:
+    """Write a whole small file atomically and durably, replacing what is there."""
+    make_directory(path.parent)
+    stale = path.with_name(path.name + OPEN_SUFFIX)
+    stale.unlink(missing_ok=True)
+    with HashingFile(path, mode, replace=True) as target:
+        target.write(data)
+        target.publish()
+
+
+def _create(path: Path, mode: int) -> int:
+    """Open a new file for writing, making its folder; a handle."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    for _ in range(3):
+        try:
+            make_directory(path.parent)
+            return os.open(path, flags, mode)
+        except FileNotFoundError:
+            continue  # retention removed the still empty folder in between
+    raise Unavailable("folder {folder} vanishes while it is made; try again", folder=path.parent)
+
+
+def _taken(path: Path) -> Conflict:
+    return Conflict("{file} exists already and is never overwritten; nothing was changed", file=path)
+
+
+def publish_recovered(open_path: Path, whole_bytes: int) -> tuple[Path, int, str]:
+    """Truncate an '.open' file to its last whole fragment and give it its final name.
+
+    Returns (final path, size_bytes, sha256 hex). Idempotent up to the rename.
+    """
+    handle = os.open(open_path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.ftruncate(handle, whole_bytes)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    digest = sha256_file(open_path)
+    final = open_path.with_name(open_path.name.removesuffix(OPEN_SUFFIX))
+    if final.exists():
+        raise _taken(final)
+    open_path.rename(final)
+    fsync_directory(final.parent)
+    return final, whole_bytes, digest
+
+
+def remove_file(path: Path) -> bool:
+    """Unlink and make it durable; False when it was already gone (that is made durable too)."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        # An earlier unlink may have been followed by a failed fsync.
+        if path.parent.is_dir():
+            fsync_directory(path.parent)
+        return False
+    fsync_directory(path.parent)
+    return True
+
+
+def remove_empty_folders(folder: Path, root: Path) -> None:
+    """Remove `folder` and its parents below `root`, as long as they are empty."""
+    while folder != root and folder.is_relative_to(root):
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty, or already gone
+        folder = folder.parent

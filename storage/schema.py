@@ -1,0 +1,279 @@
+"""The ledger's tables. Times are UTC microseconds; every column says meaning and unit."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite gives an alias of rowid only to INTEGER; PostgreSQL wants 64 bits.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+camera = Table(
+    "camera",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", String(64), nullable=False, unique=True, comment="folder and JSON name"),
+    Column("name", String(200), nullable=False, comment="as people call it"),
+    Column("url", String(2000), comment="source without credentials; NULL: imports only"),
+    Column("site", String(400), nullable=False, server_default="", comment="city/district/…"),
+    Column("site_class", Integer, nullable=False, server_default="3", comment="1, 2 or 3"),
+    Column("gb_code", String(20), unique=True, comment="GB/T 28181 code, 20 digits"),
+    Column("department", String(200)),
+    Column("address", String(400)),
+    Column("lon", Float, comment="degrees WGS 84"),
+    Column("lat", Float, comment="degrees WGS 84"),
+    Column("view_deg", Float, comment="direction of view, clockwise from north"),
+    Column("vendor", String(200)),
+    Column("tz", String(64), nullable=False, comment="IANA zone"),
+    Column("retention_class", String(40), comment="overrides the site class's promise"),
+    Column("enabled", Boolean, nullable=False, server_default="1"),
+    Column("created_us", BigInteger, nullable=False),
+    CheckConstraint("site_class IN (1, 2, 3)", name="site_class"),
+    CheckConstraint("gb_code IS NULL OR length(gb_code) = 20", name="gb_code"),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("camera_id", Id, ForeignKey("camera.id"), primary_key=True),
+    Column(
+        "sealed", LargeBinary, nullable=False, comment="user:password, sealed by keys/secrets.key"
+    ),
+)
+
+volume = Table(
+    "volume",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("uuid", String(36), nullable=False, comment="as in its .volume.json"),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("id", String(26), primary_key=True, comment="ULID"),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False, comment="from PTS"),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("prev_sha256", String(64), comment="of this camera's segment before"),
+    Column("container", String(20), nullable=False, comment="mp4 = fragmented, ours"),
+    Column("codec", String(40), comment="video"),
+    Column("width", Integer, comment="pixels"),
+    Column("height", Integer, comment="pixels"),
+    Column("fps", Float),
+    Column("audio_codec", String(40)),
+    Column("volume", String(64), ForeignKey("volume.name"), nullable=False),
+    Column("path", String(600), nullable=False, comment="relative to the volume's root"),
+    Column("state", String(10), nullable=False),
+    Column("clock_source", String(10), nullable=False, comment="rtcp, arrival, declared"),
+    Column("clock_error_us", BigInteger, nullable=False, comment="bound, ±"),
+    Column("recovered", Boolean, nullable=False, comment="adopted after a kill"),
+    Column("origin", String(10), nullable=False, comment="live, import"),
+    Column("original_name", String(300), comment="file name at intake"),
+    Column("note", String(1000)),
+    Column("first_pts", BigInteger, nullable=False, comment="as it came, in time_base"),
+    Column("time_base", String(40), nullable=False, comment="num/den seconds"),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expired_us", BigInteger, comment="tombstone: when"),
+    Column("expired_rule", String(200), comment="tombstone: why"),
+    Column("unlinked_us", BigInteger, comment="tombstone: file gone since"),
+    UniqueConstraint("volume", "path"),
+    CheckConstraint("end_us >= start_us", name="span"),
+    CheckConstraint("state IN ('closed', 'expired')", name="state"),
+    CheckConstraint("state = 'closed' OR expired_rule IS NOT NULL", name="tombstone"),
+    CheckConstraint("clock_source IN ('rtcp', 'arrival', 'declared')", name="clock_source"),
+    Index("ix_segment_camera_start", "camera_id", "start_us"),
+    Index("ix_segment_state_start", "state", "start_us"),
+    Index("ix_segment_sha256", "sha256"),
+)
+
+gap = Table(
+    "gap",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, comment="NULL while it lasts"),
+    Column("cause", String(20), nullable=False),
+    Column("detail", String(500)),
+    CheckConstraint("end_us IS NULL OR end_us >= start_us", name="span"),
+    CheckConstraint(
+        "cause IN ('connect_failed','stalled','pts_jump','disk_slow','disk_full',"
+        "'wrong_volume','shutdown','unknown')",
+        name="cause",
+    ),
+    Index("ix_gap_camera_start", "camera_id", "start_us"),
+)
+
+expectation = Table(
+    "expectation",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, comment="NULL while the camera should be recording"),
+    CheckConstraint("end_us IS NULL OR end_us >= start_us", name="span"),
+    Index("ix_expectation_camera_start", "camera_id", "start_us"),
+)
+
+camera_state = Table(
+    "camera_state",
+    metadata,
+    Column("camera_id", Id, ForeignKey("camera.id"), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("alive_us", BigInteger, nullable=False, comment="last word of the capture process"),
+    Column("last_packet_us", BigInteger),
+    Column("bitrate_bps", Float),
+    Column("fps", Float),
+    Column("gop_s", Float),
+    Column("restarts", Integer, nullable=False, server_default="0"),
+    Column("error", String(500)),
+)
+
+clock_correction = Table(
+    "clock_correction",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("offset_us", BigInteger, nullable=False, comment="add to the recorded time"),
+    Column("reason", String(500), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+user = Table(
+    "user",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("password_hash", String(300), nullable=False, comment="argon2id"),
+    Column("role", String(20), nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default="1"),
+    Column("lang", String(8), nullable=False, server_default="en"),
+    Column("must_change", Boolean, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0", comment="logins in a row"),
+    Column("locked_until_us", BigInteger),
+    Column("created_us", BigInteger, nullable=False),
+    CheckConstraint(
+        "role IN ('administrator','investigator','operator','manager','auditor')", name="role"
+    ),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column(
+        "token_hash", String(64), primary_key=True, comment="SHA-256; the token is never stored"
+    ),
+    Column("user_id", Id, ForeignKey("user.id"), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("peer", String(100), nullable=False),
+)
+
+case_ = Table(
+    "case_file",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("reason", String(1000), nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("opened_by", String(200), nullable=False),
+    Column("closed_us", BigInteger),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("case_id", String(64), ForeignKey("case_file.id")),
+    Column("reason", String(1000), nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("released_us", BigInteger),
+    Column("release_reason", String(1000)),
+    CheckConstraint("end_us > start_us", name="span"),
+    Index("ix_hold_camera_start", "camera_id", "start_us"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=False, comment="1, 2, 3 … without holes"),
+    Column("ts_us", BigInteger, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("case_id", String(64)),
+    Column("reason", String(1000)),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(600), nullable=False),
+    Column("detail", String, nullable=False, comment="canonical JSON"),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, comment="SHA-256 over all the above"),
+)
+
+generation = Table(
+    "generation",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("checkpoint", String(1000), comment="local file, when one was named"),
+    Column("weights_hash", String(64), nullable=False),
+    Column("preprocess_hash", String(64), nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("meaningful", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    UniqueConstraint("model", "number"),
+    CheckConstraint("state IN ('building', 'active', 'retired')", name="state"),
+)
+
+index_work = Table(
+    "index_work",
+    metadata,
+    Column("segment_id", String(26), ForeignKey("segment.id"), primary_key=True),
+    Column("generation_id", Id, ForeignKey("generation.id"), primary_key=True),
+    Column("state", String(10), nullable=False),
+    Column("worker", String(100), nullable=False),
+    Column("lease_us", BigInteger, comment="claim lapses at"),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("frames", Integer, comment="rows in the lake"),
+    Column("part", String(300), comment="Parquet part, relative to lake/"),
+    Column("detail", String(500), comment="why it failed"),
+    Column("done_us", BigInteger),
+    CheckConstraint("state IN ('claimed', 'done', 'failed')", name="state"),
+    Index("ix_index_work_generation_state", "generation_id", "state"),
+)

@@ -1,0 +1,150 @@
+"""Segment rows: written once at close, read by camera and span, turned into tombstones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
+
+from storage import schema
+from storage.errors import NotFound
+from storage.vocabulary import ClockSource, Segment, SegmentState
+
+_s = schema.segment.c
+
+
+def insert_segment(tx: Connection, segment: Segment) -> None:
+    """The last step of closing: the file is already whole under its final name (invariant 1)."""
+    values = asdict(segment)
+    values.pop("camera")
+    tx.execute(insert(schema.segment).values(**values))
+
+
+def segment(tx: Connection, segment_id: str) -> Segment:
+    """One segment by id."""
+    row = tx.execute(_query().where(_s.id == segment_id)).mappings().first()
+    if row is None:
+        raise NotFound("segment {segment} is not in the ledger", segment=segment_id)
+    return _segment(row)
+
+
+def segments(
+    tx: Connection,
+    *,
+    camera_ids: Sequence[int] | None = None,
+    from_us: int | None = None,
+    to_us: int | None = None,
+    state: SegmentState | None = SegmentState.CLOSED,
+    limit: int | None = None,
+) -> list[Segment]:
+    """Segments that overlap [from_us, to_us), by camera and start."""
+    return list(iterate(tx, camera_ids, from_us, to_us, state, limit))
+
+
+def iterate(
+    tx: Connection,
+    camera_ids: Sequence[int] | None = None,
+    from_us: int | None = None,
+    to_us: int | None = None,
+    state: SegmentState | None = SegmentState.CLOSED,
+    limit: int | None = None,
+) -> Iterator[Segment]:
+    """As `segments`, streamed."""
+    query = _query().order_by(schema.camera.c.slug, _s.start_us, _s.id).limit(limit)
+    if camera_ids is not None:
+        query = query.where(_s.camera_id.in_(camera_ids))
+    if from_us is not None:
+        query = query.where(_s.end_us > from_us)
+    if to_us is not None:
+        query = query.where(_s.start_us < to_us)
+    if state is not None:
+        query = query.where(_s.state == state.value)
+    for row in tx.execute(query).mappings():
+        yield _segment(row)
+
+
+def segment_at(tx: Connection, camera_id: int, at_us: int) -> Segment | None:
+    """The closed segment of a camera that holds the instant, or None."""
+    query = (
+        _query()
+        .where(_s.camera_id == camera_id, _s.state == "closed")
+        .where(_s.start_us <= at_us, _s.end_us > at_us)
+        .order_by(_s.start_us.desc())
+        .limit(1)
+    )
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _segment(row)
+
+
+def neighbours(tx: Connection, camera_id: int, at_us: int) -> tuple[Segment | None, Segment | None]:
+    """(last closed segment that starts at or before, first that starts after)."""
+    base = _query().where(_s.camera_id == camera_id, _s.state == "closed").limit(1)
+    before = tx.execute(
+        base.where(_s.start_us <= at_us).order_by(_s.start_us.desc())
+    ).mappings().first()  # fmt: skip
+    after = tx.execute(base.where(_s.start_us > at_us).order_by(_s.start_us)).mappings().first()
+    return (
+        None if before is None else _segment(before),
+        None if after is None else _segment(after),
+    )
+
+
+def last_segment(tx: Connection, camera_id: int) -> Segment | None:
+    """The latest-closed segment row of a camera, tombstones included: the chain's head."""
+    query = _query().where(_s.camera_id == camera_id).order_by(_s.id.desc()).limit(1)
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _segment(row)
+
+
+def by_sha256(tx: Connection, camera_id: int, sha256: str) -> Segment | None:
+    """A segment of this camera with these very bytes, or None."""
+    query = _query().where(_s.camera_id == camera_id, _s.sha256 == sha256).limit(1)
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _segment(row)
+
+
+def known_paths(tx: Connection, volume: str) -> set[str]:
+    """Paths of every row of a volume, tombstones included."""
+    return set(tx.execute(select(_s.path).where(_s.volume == volume)).scalars())
+
+
+def count_segments(tx: Connection) -> int:
+    """How many rows, of every state."""
+    return int(tx.execute(select(func.count()).select_from(schema.segment)).scalar_one())
+
+
+def expire(tx: Connection, segment_ids: Sequence[str], rule: str, at_us: int) -> int:
+    """Turn closed rows into tombstones: the step before any file is unlinked."""
+    result = tx.execute(
+        update(schema.segment)
+        .where(_s.id.in_(segment_ids), _s.state == "closed")
+        .values(state="expired", expired_us=at_us, expired_rule=rule)
+    )
+    return result.rowcount
+
+
+def not_unlinked(tx: Connection) -> list[Segment]:
+    """Tombstones whose file may still be there."""
+    query = _query().where(_s.state == "expired", _s.unlinked_us.is_(None)).order_by(_s.id)
+    return [_segment(row) for row in tx.execute(query).mappings()]
+
+
+def mark_unlinked(tx: Connection, segment_id: str, at_us: int) -> None:
+    """The file of a tombstone is gone, durably."""
+    tx.execute(update(schema.segment).where(_s.id == segment_id).values(unlinked_us=at_us))
+
+
+def _query() -> Select[Any]:
+    columns = [column for column in schema.segment.c if column.name != "unlinked_us"]
+    return select(*columns, schema.camera.c.slug.label("camera")).join(
+        schema.camera, schema.camera.c.id == _s.camera_id
+    )
+
+
+def _segment(row: RowMapping) -> Segment:
+    values = dict(row)
+    values["state"] = SegmentState(values["state"])
+    values["clock_source"] = ClockSource(values["clock_source"])
+    return Segment(**values)

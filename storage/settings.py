@@ -1,0 +1,178 @@
+"""Settings: hindsight.toml, validated; an unknown key is an error, every key has a default."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from storage.errors import Invalid
+
+FILE_NAME = "hindsight.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LedgerSettings(_Section):
+    """[ledger]"""
+
+    url: str | None = Field(None, description="SQLAlchemy URL; empty: SQLite in the data directory")
+
+
+class VolumeSettings(_Section):
+    """[volumes.NAME]"""
+
+    path: Path = Field(description="folder of the volume; relative to the data directory")
+
+
+class RecorderSettings(_Section):
+    """[recorder]"""
+
+    segment_s: float = Field(
+        60,
+        ge=5,
+        le=3600,
+        description="length of a segment, seconds; cut at the keyframe nearest to its multiple on the wall clock",
+    )
+    fragment_s: float = Field(
+        2, ge=0.2, le=10, description="length of a fragment, seconds: what a power cut may cost"
+    )
+    rtsp_transport: str = Field(
+        "tcp",
+        pattern="^(tcp|udp)$",
+        description="how RTSP media travels unless the URL says ?transport=",
+    )
+    open_timeout_s: float = Field(
+        10, ge=1, le=120, description="give up opening a source after, seconds"
+    )
+    read_timeout_s: float = Field(
+        10, ge=1, le=120, description="a source that sends nothing for so long has stalled, seconds"
+    )
+    backoff_s: float = Field(
+        15, ge=1, le=600, description="longest wait between two attempts to connect, seconds"
+    )
+    cameras_per_process: int = Field(
+        4, ge=1, le=16, description="cameras that share one capture process"
+    )
+
+
+class RetentionSettings(_Section):
+    """[retention]"""
+
+    class_1_days: float = Field(730, gt=0, description="promise for sites of class 1 (一类), days")
+    class_2_days: float = Field(90, gt=0, description="promise for sites of class 2 (二类), days")
+    class_3_days: float = Field(30, gt=0, description="promise for sites of class 3 (三类), days")
+    named_days: dict[str, float] = Field(
+        default_factory=dict, description="promise per retention class of a camera, days"
+    )
+    free_floor_bytes: int = Field(
+        2_000_000_000, ge=0, description="recording to a volume stops below so many free bytes"
+    )
+
+
+class IndexerSettings(_Section):
+    """[indexer]"""
+
+    model: str = Field(
+        "nano",
+        description="embedding model: nano, or any open_clip architecture, or ARCHITECTURE/PRETRAINED",
+    )
+    checkpoint: Path | None = Field(None, description="local weights (safetensors) for that model")
+    interval_s: float = Field(
+        2,
+        ge=0.1,
+        le=600,
+        description="at most so far apart are two indexed pictures, seconds; keyframes come first, other pictures fill in",
+    )
+    batch: int = Field(32, ge=1, le=1024, description="pictures embedded at once")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads for embedding; 0: all cores")
+    lease_s: float = Field(
+        120, ge=10, le=3600, description="a claim of a worker lapses after, seconds"
+    )
+    newest_first: bool = Field(True, description="order of work on a backlog")
+    thumbnail_px: int = Field(320, ge=64, le=1280, description="width of result pictures, pixels")
+
+
+class SearchSettings(_Section):
+    """[search]"""
+
+    top: int = Field(
+        20, ge=1, le=1000, description="moments per answer unless --top says otherwise"
+    )
+    moment_gap_s: float = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="hits of a camera closer than this belong to one moment, seconds",
+    )
+    confident_from: float = Field(
+        0.6, ge=0, le=1, description="calibrated score from which a match counts as confident"
+    )
+    require_case: bool = Field(
+        False, description="refuse searches, playback and exports without an open case"
+    )
+
+
+class WebSettings(_Section):
+    """[web]"""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="address to listen on; loopback unless you put a TLS proxy in front",
+    )
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free one")
+    session_hours: int = Field(12, ge=1, le=720, description="a login ends after, hours")
+    upload_bytes: int = Field(
+        20_000_000, ge=100_000, description="largest picture taken as a query, bytes"
+    )
+    threads: int = Field(8, ge=2, le=128, description="requests answered at once")
+
+
+class Settings(_Section):
+    """All of hindsight.toml."""
+
+    ledger: LedgerSettings = LedgerSettings()
+    volumes: dict[str, VolumeSettings] = Field(
+        default_factory=lambda: {"main": VolumeSettings(path=Path("volumes/main"))},
+        description="where footage lies",
+    )
+    recorder: RecorderSettings = RecorderSettings()
+    retention: RetentionSettings = RetentionSettings()
+    indexer: IndexerSettings = IndexerSettings()
+    search: SearchSettings = SearchSettings()
+    web: WebSettings = WebSettings()
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read and check a settings file; defaults when `path` is None.
+
+    Invalid names the first key that is unknown or wrong, and the file.
+    """
+    if path is None:
+        return Settings()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(
+            "settings file {file} cannot be read: {error}", file=path, error=error
+        ) from None
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise Invalid(
+                "setting {key} in {file} is unknown; docs/ref/settings.md lists them all",
+                key=key, file=path,
+            ) from None  # fmt: skip
+        raise Invalid(
+            "setting {key} in {file}: {error}; nothing was started",
+            key=key, file=path, error=first["msg"],
+        ) from None  # fmt: skip
+    if not settings.volumes:
+        raise Invalid("settings file {file} names no volume; add [volumes.main]", file=path)
+    return settings
