@@ -14,10 +14,9 @@ from storage.i18n import LOCALE_DIR
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("storage", "recorder", "indexer", "search", "evidence", "web")
-KEYWORDS = {
-    name: None
-    for name in ("tr", "N_", "_", "say", "gettext", "HindsightError", *(k.__name__ for k in KINDS))
-}
+KEYWORDS = dict.fromkeys(
+    ("tr", "N_", "_", "say", "gettext", "HindsightError", *(kind.__name__ for kind in KINDS))
+)
 FIELD = re.compile(r"\{(\w+)[^}]*\}|%\((\w+)\)[sd]")
 
 

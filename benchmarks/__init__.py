@@ -1,0 +1,1 @@
+"""Measurements: each prints one line `name value unit (peer value, ratio)` and writes JSON."""

@@ -1,0 +1,45 @@
+"""Fixtures shared by all rooms: a real data directory, the shared footage where it is present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.directory import DataDirectory, init_directory
+from storage.i18n import use_language
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    """Messages are compared in English unless a test asks for Chinese."""
+    use_language("en")
+
+
+@pytest.fixture
+def footage() -> Path:
+    """Real CCTV clips beside the checkout; their absence is said, not hidden."""
+    folder = SHARED / "footage"
+    if not folder.is_dir():
+        pytest.skip(f"real footage is absent ({folder}); this test did not run")
+    return folder
+
+
+@pytest.fixture
+def captions() -> Path:
+    """Captioned crops beside the checkout."""
+    folder = SHARED / "captions"
+    if not folder.is_dir():
+        pytest.skip(f"captioned crops are absent ({folder}); this test did not run")
+    return folder
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[DataDirectory]:
+    """A fresh, initialised data directory."""
+    made, _ = init_directory(tmp_path / "data")
+    yield made
+    made.close()
