@@ -57,9 +57,17 @@ class Canvas:
 
     def spheres(self, centres: Floats, radii_px: Floats, rgb: Rgb) -> None:
         """Fill the hull of discs at picture pixels `centres` (n, 2): a limb, a torso, a bag."""
+        self.hull(self.rims(centres, radii_px), rgb)
+
+    def rims(self, centres: Floats, radii_px: Floats) -> Ints:
+        """The outlines of discs as the sheet's fixed-point integers, (n, 12, 2)."""
         rims = centres[:, None, :] + radii_px[:, None, None] * _CIRCLE[None, :, :]
-        hull = cv2.convexHull(self.fixed(floats(rims).reshape(-1, 2)))
-        self.convex(np.asarray(hull, dtype=np.int32), rgb)
+        return self.fixed(floats(rims))
+
+    def hull(self, rims: Ints, rgb: Rgb) -> None:
+        """Fill the hull of some `rims`."""
+        corners = cv2.convexHull(rims.reshape(-1, 2))
+        self.convex(np.asarray(corners, dtype=np.int32), rgb)
 
     def flattened(self) -> Picture:
         """The sheet at picture resolution: premultiplied RGBA, (height, width, 4)."""

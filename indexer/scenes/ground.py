@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from .arrays import Floats, Ints, Picture, Rgb, blurred, bytes_of, cloud, floats, resized, seeded
-from .spec import Arrow, Patch, Point, Setting, Stripe
+from .spec import Arrow, Patch, Setting, Stripe
 
 PIXELS_PER_METRE = 24.0
 MAX_SIDE_PX = 2600
+Slices = tuple[slice, slice]
 Material = Callable[[int, int, float, np.random.Generator], Floats]
 
 
@@ -28,7 +30,7 @@ def _speckle(rng: np.random.Generator, width: int, height: int) -> Floats:
 def _asphalt(width: int, height: int, ppm: float, rng: np.random.Generator) -> Floats:
     tone = 0.055 * cloud(rng, width, height, 9 * ppm, 4) + 0.03 * cloud(rng, width, height, ppm, 3)
     tone += 0.07 * blurred(_speckle(rng, width, height), 0.7)
-    sheet = _toned(width, height, (101, 102, 104), tone)
+    sheet = _toned(width, height, (106, 106, 107), tone)
     for _ in range(int(width * height / (ppm * ppm * 170)) + 2):  # repairs: darker rectangles
         x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
         w, h = (int(rng.uniform(0.6, 3.5) * ppm) for _ in range(2))
@@ -37,7 +39,8 @@ def _asphalt(width: int, height: int, ppm: float, rng: np.random.Generator) -> F
     for _ in range(int(width * height / (ppm * ppm * 60)) + 2):
         turns = np.cumsum(rng.normal(0, 0.5, 14)) + rng.uniform(0, 2 * math.pi)
         steps = np.stack([np.cos(turns), np.sin(turns)], axis=1) * 0.28 * ppm
-        walk = np.cumsum(steps, axis=0) + [rng.integers(0, width), rng.integers(0, height)]
+        start = floats([rng.integers(0, width), rng.integers(0, height)])
+        walk = np.cumsum(steps, axis=0) + start
         cv2.polylines(cracks, [pixels(walk, 0)], False, 255, 1, cv2.LINE_AA)
     return floats(sheet * (1.0 - 0.28 * floats(cracks)[:, :, None] / 255.0))
 
@@ -70,9 +73,9 @@ def _grass(width: int, height: int, ppm: float, rng: np.random.Generator) -> Flo
 
 MATERIALS: dict[str, Material] = {
     "asphalt": _asphalt,
-    "paving": _tiles(0.55, (148, 144, 136), 0.05, 0.16),
+    "paving": _tiles(0.42, (158, 153, 145), 0.04, 0.13),
     "brick": _tiles(0.28, (142, 108, 92), 0.09, 0.14, aspect=0.5),
-    "concrete": _tiles(4.5, (150, 149, 143), 0.025, 0.22),
+    "concrete": _tiles(4.5, (158, 156, 150), 0.025, 0.22),
     "grass": _grass,
 }
 
@@ -95,8 +98,7 @@ class GroundSheet:
         self.width, self.height = round((x1 - x0) * self.ppm), round((y1 - y0) * self.ppm)
         self._rng = seeded(seed, "ground")
         self._seed = seed
-        self.colour = self._material(setting.base)
-        self.paint_coat = np.zeros((self.height, self.width), np.float32)
+        self.colour = self._material(setting.base, self.width, self.height)
         wear = cloud(self._rng, self.width, self.height, 1.2 * self.ppm, 4)
         self._wear = floats(np.clip(1.12 - 0.34 * np.maximum(0, wear), 0.2, 1.0))
         for marking in setting.markings:
@@ -110,9 +112,9 @@ class GroundSheet:
         puddles = cloud(self._rng, self.width, self.height, 5 * self.ppm, 4)
         self.puddle = floats(np.clip(0.5 + 0.6 * puddles, 0.0, 1.0))
 
-    def _material(self, name: str) -> Floats:
-        rng = seeded(self._seed, "material", name)
-        return MATERIALS[name](self.width, self.height, self.ppm, rng)
+    def _material(self, name: str, width: int, height: int) -> Floats:
+        rng = seeded(self._seed, "material", name, width, height)
+        return MATERIALS[name](width, height, self.ppm, rng)
 
     def place(self, points: object) -> Floats:
         """World x, y (n, 2) in metres → sheet pixels (n, 2)."""
@@ -121,24 +123,43 @@ class GroundSheet:
             (world[:, 0] - self.area_m[0]) * self.ppm, (self.area_m[3] - world[:, 1]) * self.ppm,
         ], axis=1))
 
-    def _coat(self, mask: Floats, rgb: Rgb) -> None:
+    def _mask(self, outlines: list[Floats], soft_px: float = 0.0) -> tuple[Floats, Slices] | None:
+        """Coverage 0–1 of world outlines, and the part of the sheet it covers; None if outside."""
+        places = [self.place(outline) for outline in outlines]
+        every = np.concatenate(places) if places else np.zeros((1, 2), np.float32)
+        pad = 2 + 3 * soft_px
+        x0, y0 = np.maximum(np.floor(every.min(axis=0) - pad), 0).astype(int).tolist()
+        x1 = min(int(np.ceil(every[:, 0].max() + pad)), self.width)
+        y1 = min(int(np.ceil(every[:, 1].max() + pad)), self.height)
+        if x1 <= x0 or y1 <= y0 or not places:
+            return None
+        mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        for place in places:
+            cv2.fillPoly(mask, [pixels(place - floats([x0, y0]))], 255, cv2.LINE_AA, 4)
+        if soft_px > 0.3:
+            # Box blurs cost the same at any width; three of them are nearly a Gaussian.
+            size = 2 * round(soft_px * 0.85) + 1
+            for _ in range(3):
+                mask = cv2.blur(mask, (size, size))
+        return floats(mask) / 255.0, (slice(y0, y1), slice(x0, x1))
+
+    def _coat(self, mask: Floats, part: Slices, rgb: Rgb) -> None:
         alpha = mask[:, :, None]
-        self.colour = floats(self.colour * (1 - alpha) + floats(rgb) * alpha)
+        self.colour[part] = self.colour[part] * (1 - alpha) + floats(rgb) * alpha
 
     def _patch(self, patch: Patch) -> None:
-        mask = np.zeros((self.height, self.width), np.uint8)
-        cv2.fillPoly(mask, [pixels(self.place(patch.outline))], 255, cv2.LINE_AA, 4)
-        alpha = floats(mask)[:, :, None] / 255.0
-        self.colour = floats(self.colour * (1 - alpha) + self._material(patch.material) * alpha)
+        covered = self._mask([floats(patch.outline)])
+        if covered:
+            alpha, part = covered[0][:, :, None], covered[1]
+            fresh = self._material(patch.material, alpha.shape[1], alpha.shape[0])
+            self.colour[part] = self.colour[part] * (1 - alpha) + fresh * alpha
 
     def _stripe(self, stripe: Stripe) -> None:
-        mask = np.zeros((self.height, self.width), np.uint8)
-        for quad in _dashes(stripe):
-            cv2.fillPoly(mask, [pixels(self.place(quad))], 255, cv2.LINE_AA, 4)
-        alpha = floats(mask) / 255.0 * stripe.opacity
-        if stripe.soft_m:
-            alpha = floats(blurred(alpha, stripe.soft_m * self.ppm))
-        self._coat(alpha if stripe.soft_m else alpha * self._wear, stripe.rgb)
+        covered = self._mask(_dashes(stripe), stripe.soft_m * self.ppm)
+        if covered:
+            mask, part = covered
+            worn = floats(1.0) if stripe.soft_m else self._wear[part]
+            self._coat(floats(mask * stripe.opacity * worn), part, stripe.rgb)
 
     def _arrow(self, arrow: Arrow) -> None:
         half, angle = arrow.length_m / 2, math.radians(arrow.heading_deg)
@@ -147,17 +168,17 @@ class GroundSheet:
             (half * 0.35, 0.36), (half * 0.35, 0.09), (-half, 0.09),
         ])
         turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-        mask = np.zeros((self.height, self.width), np.uint8)
-        outline = self.place(shape @ turn + [arrow.x, arrow.y])
-        cv2.fillPoly(mask, [pixels(outline)], 255, cv2.LINE_AA, 4)
-        self._coat(floats(mask) / 255.0 * 0.85 * self._wear, (222, 222, 216))
+        covered = self._mask([floats(shape @ turn + floats([arrow.x, arrow.y]))])
+        if covered:
+            mask, part = covered
+            self._coat(floats(mask * 0.85 * self._wear[part]), part, (222, 222, 216))
 
-    def shadow(self, outline: object, darkness: float, soft_m: float) -> None:
+    def shadow(self, outline: Floats, darkness: float, soft_m: float) -> None:
         """Shade the inside of a world outline (n, 2); `darkness` 1 takes all direct sun."""
-        mask = np.zeros((self.height, self.width), np.uint8)
-        cv2.fillPoly(mask, [pixels(self.place(outline))], 255, cv2.LINE_AA, 4)
-        soft = floats(blurred(floats(mask) / 255.0, soft_m * self.ppm))
-        self.sun *= 1.0 - darkness * soft
+        covered = self._mask([outline], soft_m * self.ppm)
+        if covered:
+            mask, part = covered
+            self.sun[part] *= 1.0 - darkness * mask
 
     def sun_at(self, x: float, y: float) -> float:
         """Share of direct sun at a world point, 0–1."""
@@ -199,7 +220,7 @@ class GroundSheet:
 def _dashes(stripe: Stripe) -> list[Floats]:
     """The quads, in metres, that a stripe paints."""
     quads = []
-    for (x0, y0), (x1, y1) in zip(stripe.points, stripe.points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(stripe.points):
         length = math.hypot(x1 - x0, y1 - y0)
         if length <= 0:
             continue
@@ -215,9 +236,7 @@ def _dashes(stripe: Stripe) -> list[Floats]:
     return quads
 
 
-def ring(x: float, y: float, radius_m: float, points: int = 20) -> tuple[Point, ...]:
-    """A circle as an outline."""
-    return tuple(
-        (x + radius_m * math.cos(a), y + radius_m * math.sin(a))
-        for a in np.linspace(0, 2 * math.pi, points, endpoint=False).tolist()
-    )
+def ring(x: float, y: float, radius_m: float, points: int = 20) -> Floats:
+    """A circle as an outline (n, 2)."""
+    angles = np.linspace(0, 2 * math.pi, points, endpoint=False)
+    return floats(np.stack([x + radius_m * np.cos(angles), y + radius_m * np.sin(angles)], axis=1))

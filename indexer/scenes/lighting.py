@@ -11,10 +11,10 @@ from .arrays import Floats, floats
 from .spec import Lamp, Point3, SceneSpec
 
 _SKY = {
-    ("day", "sunny"): ((0.80, 0.755, 0.67), (0.40, 0.435, 0.50)),
-    ("day", "overcast"): ((0.12, 0.12, 0.12), (0.84, 0.86, 0.88)),
-    ("day", "wet"): ((0.05, 0.05, 0.05), (0.74, 0.77, 0.80)),
-    ("day", "rain"): ((0.0, 0.0, 0.0), (0.66, 0.69, 0.72)),
+    ("day", "sunny"): ((0.86, 0.81, 0.715), (0.43, 0.465, 0.53)),
+    ("day", "overcast"): ((0.14, 0.14, 0.14), (0.95, 0.97, 0.99)),
+    ("day", "wet"): ((0.10, 0.10, 0.10), (0.98, 1.00, 1.02)),
+    ("day", "rain"): ((0.0, 0.0, 0.0), (0.80, 0.83, 0.86)),
     ("dusk", "sunny"): ((0.16, 0.11, 0.07), (0.38, 0.42, 0.52)),
     ("dusk", "overcast"): ((0.0, 0.0, 0.0), (0.36, 0.41, 0.52)),
     ("dusk", "wet"): ((0.0, 0.0, 0.0), (0.34, 0.39, 0.50)),
@@ -22,8 +22,8 @@ _SKY = {
 }
 """(light, weather) → direct and sky light on an upward surface, as RGB multipliers."""
 
-_NIGHT = ((0.0, 0.0, 0.0), (0.085, 0.10, 0.135))
-LAMP_GAIN = 0.95
+_NIGHT = ((0.0, 0.0, 0.0), (0.105, 0.12, 0.155))
+LAMP_GAIN = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Local:
     def on(self, normals: Floats) -> Floats:
         """Multipliers (n, 3) for surfaces with unit `normals` (n, 3)."""
         direct = np.maximum(0.0, normals @ self.to_sun)[:, None]
-        sky = (0.74 + 0.26 * normals[:, 2])[:, None]
+        sky = (0.73 + 0.27 * normals[:, 2])[:, None]
         return floats(direct * self.sun_rgb + sky * self.sky_rgb)
 
     def turned(self, heading_rad: float) -> Local:
@@ -84,6 +84,7 @@ class Lighting:
             drop = np.maximum(head[2] - z, 0.4)
             reach = apart + drop**2 + 1.5
             pool = lamp.power * LAMP_GAIN * head[2] ** 2 / reach * (0.25 + 0.75 * drop / reach**0.5)
+            pool = np.minimum(pool, 1.25 * lamp.power)
             total += floats(pool)[..., None] * floats(lamp.rgb) / 255.0
         return floats(total)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -29,6 +30,8 @@ class Builder:
         self.materials: list[int] = []
         self.parts: list[int] = []
         self.part = 0
+        self.stacked = False
+        """Parts lie on each other in the order given, rather than beside each other."""
 
     def face(self, corners: Corners, rgb: Rgb, material: int = PAINT) -> Floats:
         """Add one convex face; returns its corners."""
@@ -100,8 +103,9 @@ class Mesh:
     def __init__(self, builder: Builder) -> None:
         counts = [len(corners) for corners in builder.corners]
         starts = np.cumsum([0, *counts])
+        self.stacked = builder.stacked
         self.vertices = floats(np.concatenate(builder.corners))
-        self.spans = [slice(int(a), int(b)) for a, b in zip(starts, starts[1:], strict=False)]
+        self.spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]
         self.colours = floats(builder.colours)
         self.materials = np.asarray(builder.materials)
         self.parts = np.asarray(builder.parts)
@@ -142,30 +146,35 @@ class Mesh:
         glint = np.clip(mirror @ light.to_sun, 0, 1)[:, None] ** 24 * light.sun_rgb
         gloss = np.select([self.materials == PAINT, self.materials == GLASS], [1.0, 1.0], 0.0)
         share = np.select(
-            [self.materials == PAINT, self.materials == GLASS], [0.05, 0.22], 0.0
-        )[:, None] * (0.5 + 1.3 * grazing**3)
+            [self.materials == PAINT, self.materials == GLASS], [0.11, 0.26], 0.0
+        )[:, None] * (0.35 + 1.6 * grazing**3)
         colours = colours * (1 - share) + sky * share + gloss[:, None] * glint * 120
         lamp = np.isin(self.materials, (HEADLAMP, TAILLAMP))
         lit = np.where((self.materials == HEADLAMP)[:, None], floats([255, 248, 225]),
                        floats([255, 40, 28]))
         if light.glow:
             colours = np.where(lamp[:, None], lit, colours)
-        return floats(np.clip(colours, 0, 255))
+        return faded(colours)
 
-    def draw(
-        self, canvas: Canvas, pixels: Floats, eye: Floats, light: Local, order: str = "depth"
-    ) -> None:
+    def draw(self, canvas: Canvas, pixels: Floats, eye: Floats, light: Local) -> None:
         """Draw faces turned towards the `eye` (own frame); `pixels` are all vertices, (n, 2)."""
         fixed: Ints = canvas.fixed(pixels)
         colours = self.shaded(eye, light)
         seen = ((eye - self.centres) * self.normals).sum(axis=1) > 0
         apart = [float(np.linalg.norm(eye - middle)) for middle in self.part_middles]
-        if order == "given":
+        if self.stacked:
             apart = [float(-part) for part in range(len(apart))]
         for part in sorted(range(len(apart)), key=lambda p: -apart[p]):
             for index in np.flatnonzero(seen & (self.parts == part)).tolist():
                 r, g, b = colours[index].tolist()
                 canvas.convex(fixed[self.spans[index]], (r, g, b))
+
+
+def faded(colours: Floats) -> Floats:
+    """Colours (n, 3) as a cheap camera gives them: a little grey, never harsher than white."""
+    grey = colours @ floats([0.299, 0.587, 0.114])
+    pale = colours * 0.88 + grey[:, None] * 0.12
+    return floats(np.where(pale > 190, 190 + 60 * (1 - np.exp((190 - pale) / 60)), pale))
 
 
 def eye_in_frame(lens: Lens, x: float, y: float, heading_rad: float) -> Floats:

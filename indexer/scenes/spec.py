@@ -141,12 +141,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One deed of an actor: along `path` at `speed_m_s`, or still for `seconds`."""
+    """One deed of an actor: along `path` at `speed_m_s`, or still for `seconds`.
+
+    An actor that never moves gives its still leg a `path` of where it is and where it faces.
+    """
 
     action: str
     path: tuple[Point, ...] = ()
     speed_m_s: float = 0.0
     seconds: float = 0.0
+    backwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
