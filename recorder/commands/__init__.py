@@ -1,0 +1,3 @@
+"""The recorder's commands: name → module.attribute, imported when called."""
+
+COMMANDS = {"record": "record.command", "import": "intake.command"}

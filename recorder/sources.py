@@ -1,0 +1,83 @@
+"""Sources: what FFmpeg is told to open a camera's URL, and how a failure reads to a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import av
+import av.error
+from av.container import InputContainer
+
+from storage.settings import RecorderSettings
+from storage.source_url import join_url
+
+# Enough to learn the parameters of any camera we met; the defaults cost a second more per open.
+PROBE = {"analyzeduration": "1500000", "probesize": "1500000"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to open. `url` may hold credentials: it never leaves the capture process."""
+
+    url: str
+    shown: str  # without credentials, for messages
+    options: dict[str, str] = field(default_factory=dict)
+    format: str | None = None
+    file: Path | None = None  # a file played at its own pace
+    loop: bool = False
+
+
+class SourceFailed(Exception):
+    """A source could not be opened, or ended. The text is fit for a gap's detail."""
+
+
+def source_of(url: str, credentials: tuple[str, str] | None, settings: RecorderSettings) -> Source:
+    """How to open a registered URL. Query words of ours (loop, transport, listen) are taken out."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme == "file":
+        path = Path(unquote(parts.path))
+        return Source(str(path), url, file=path, loop=query.get("loop") == "1")
+    options = dict(PROBE)
+    format_name = None
+    if parts.scheme in ("rtsp", "rtsps"):
+        options["rtsp_transport"] = query.pop("transport", settings.rtsp_transport)
+        options["timeout"] = str(int(settings.read_timeout_s * 1_000_000))
+    if parts.scheme in ("rtmp", "rtmps", "http", "tcp") and query.pop("listen", None) == "1":
+        options["listen"] = "1"
+        if parts.scheme == "tcp":
+            # FFmpeg's tcp takes `listen` from the URL only.
+            query["listen"] = "1"
+    if parts.scheme in ("tcp", "udp"):
+        format_name = "mpegts"
+    bare = urlunsplit(parts._replace(query=urlencode(query)))
+    return Source(join_url(bare, credentials), url, options, format_name)
+
+
+def open_source(source: Source, settings: RecorderSettings) -> InputContainer:
+    """Open for demuxing; SourceFailed with a sentence when it cannot be.
+
+    A listening source waits for its sender as long as the read timeout allows, then is opened
+    again by the caller.
+    """
+    try:
+        return av.open(
+            source.url,
+            format=source.format,
+            options=source.options,
+            timeout=(settings.open_timeout_s, settings.read_timeout_s),
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise SourceFailed(reason(error)) from None
+
+
+def reason(error: BaseException) -> str:
+    """A sentence without the URL, which may hold a password."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return "nothing came in time"
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return f"wrong user or password ({text})"
+    return str(text)[:300]

@@ -1,0 +1,244 @@
+"""The supervisor: which camera in which capture process. It judges by outcome, may lose any."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from storage import register, segments, timeline
+from storage.clock import US
+from storage.directory import DataDirectory
+from storage.vocabulary import Camera, GapCause
+
+log = logging.getLogger(__name__)
+REGISTER_EVERY_S = 3.0
+TICK_S = 0.25
+BEAT_LOST_S = 15.0  # a process that says nothing so long is wedged as a whole
+START_GRACE_S = 30.0  # importing FFmpeg and opening the ledger on a busy machine
+GRACE_S = 20.0  # after being told to stop
+RESPAWN_MOST_S = 30.0
+STOP_US = 2 * US  # footage that ends this close to a stop reaches it
+
+
+@dataclass(slots=True)
+class Capture:
+    """One capture process and what was last heard from it."""
+
+    cameras: list[Camera]
+    process: subprocess.Popen[bytes]
+    heard: float
+    started: float
+    beat: dict[str, dict[str, object]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _History:
+    """What happened to a camera's processes."""
+
+    restarts: int = 0
+    alone: bool = False
+    not_before: float = 0.0
+    cause: GapCause = GapCause.UNKNOWN
+
+
+class Supervisor:
+    """Records the chosen cameras (all enabled ones when None) until told to stop."""
+
+    def __init__(self, directory: DataDirectory, chosen: Sequence[str] | None) -> None:
+        self.directory = directory
+        self.chosen = chosen
+        self.captures: list[Capture] = []
+        self.finished: set[int] = set()
+        self._history: dict[int, _History] = {}
+        self._wanted: dict[int, Camera] = {}
+
+    def run(self, stop: threading.Event, seconds: float | None) -> None:
+        """Until `stop` is set, the time is up, or every camera (files) came to its end."""
+        end = None if seconds is None else time.monotonic() + seconds
+        refreshed = -REGISTER_EVERY_S
+        try:
+            while not stop.is_set() and (end is None or time.monotonic() < end):
+                if time.monotonic() - refreshed >= REGISTER_EVERY_S:
+                    refreshed = time.monotonic()
+                    self._refresh()
+                    if self._wanted and not set(self._wanted) - self.finished:
+                        break
+                self._judge()
+                self._start_missing()
+                left = TICK_S if end is None else min(TICK_S, max(0.0, end - time.monotonic()))
+                stop.wait(left)
+        finally:
+            now_us = self.directory.clock.now_us()
+            self._stop_all(self.captures)
+            self._settle(now_us, bounded=seconds is not None and not stop.is_set())
+
+    def _refresh(self) -> None:
+        """Follow the register: cameras added, changed and disabled while we run."""
+        with self.directory.ledger.read() as tx:
+            if self.chosen is None:
+                found = register.cameras(tx, enabled=True)
+            else:
+                found = register.find_cameras(tx, self.chosen)
+        wanted = {camera.id: camera for camera in found if camera.url and camera.enabled}
+        leaving = [
+            capture
+            for capture in self.captures
+            if any(wanted.get(camera.id) != camera for camera in capture.cameras)
+        ]
+        now_us = self.directory.clock.now_us()
+        self._stop_all(leaving)
+        for camera_id in set(self._wanted) - set(wanted):
+            self._end_expectation(self._wanted[camera_id], now_us)
+        self._wanted = wanted
+
+    def _start_missing(self) -> None:
+        running = {camera.id for capture in self.captures for camera in capture.cameras}
+        now = time.monotonic()
+        due = [
+            camera
+            for camera in self._wanted.values()
+            if camera.id not in running | self.finished and self._past(camera).not_before <= now
+        ]
+        together = [camera for camera in due if not self._past(camera).alone]
+        size = self.directory.settings.recorder.cameras_per_process
+        groups = [together[i : i + size] for i in range(0, len(together), size)]
+        groups += [[camera] for camera in due if self._past(camera).alone]
+        for group in groups:
+            self.captures.append(self._spawn(group))
+
+    def _spawn(self, cameras: list[Camera]) -> Capture:
+        plan = [
+            {
+                "camera": camera.id,
+                "restarts": self._past(camera).restarts,
+                "cause": self._past(camera).cause.value,
+            }
+            for camera in cameras
+        ]
+        # Passwords stay in the ledger: the process unseals them itself.
+        argv = [sys.executable, "-m", "recorder.capture", str(self.directory.root)]
+        process = subprocess.Popen(
+            [*argv, json.dumps(plan)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        now = time.monotonic()
+        capture = Capture(cameras, process, heard=now, started=now)
+        threading.Thread(target=self._listen, args=(capture,), daemon=True).start()
+        return capture
+
+    def _listen(self, capture: Capture) -> None:
+        assert capture.process.stdout is not None
+        with capture.process.stdout as beats:
+            for line in beats:
+                try:
+                    capture.beat = json.loads(line)
+                except ValueError:
+                    continue  # a library wrote to stdout
+                capture.heard = time.monotonic()
+
+    def _judge(self) -> None:
+        """By outcome: who stopped saying anything, whose thread does not come back, who died."""
+        settings = self.directory.settings.recorder
+        patience = settings.open_timeout_s + 2 * settings.read_timeout_s + 10
+        for capture in list(self.captures):
+            for camera in capture.cameras:
+                if capture.beat.get(str(camera.id), {}).get("finished"):
+                    self.finished.add(camera.id)
+            code = capture.process.poll()
+            if code is not None:
+                self._lost(capture, f"ended with {code}", blamed=None)
+                continue
+            now = time.monotonic()
+            hung = [
+                camera
+                for camera in capture.cameras
+                if float(str(capture.beat.get(str(camera.id), {}).get("silent_s", 0))) > patience
+                and camera.id not in self.finished
+            ]
+            wedged = now - capture.heard > BEAT_LOST_S and now - capture.started > START_GRACE_S
+            if hung or wedged:
+                capture.process.kill()
+                capture.process.wait()
+                self._lost(capture, "hung", blamed=hung or None)
+
+    def _lost(self, capture: Capture, how: str, blamed: list[Camera] | None) -> None:
+        """Start its cameras again. The one that hung it gets a process of its own; when nobody
+        can be blamed, each gets one, so that one bad camera stops interrupting the others."""
+        self.captures.remove(capture)
+        _let_go(capture)
+        for camera in capture.cameras:
+            if camera.id in self.finished:
+                continue
+            past = self._past(camera)
+            past.restarts += 1
+            guilty = blamed is None or camera in blamed
+            past.alone = past.alone or (guilty and len(capture.cameras) > 1)
+            if guilty:
+                past.not_before = time.monotonic() + min(0.5 * past.restarts, RESPAWN_MOST_S)
+            past.cause = GapCause.STALLED if blamed and camera in blamed else GapCause.UNKNOWN
+            log.warning("capture process of camera %s %s; starting it again", camera.slug, how)
+
+    def _stop_all(self, captures: Sequence[Capture]) -> None:
+        """Close stdin, wait for the segments to be closed, kill what does not end."""
+        leaving = list(captures)
+        for capture in leaving:
+            if capture.process.stdin is not None:
+                capture.process.stdin.close()
+        end = time.monotonic() + GRACE_S
+        for capture in leaving:
+            try:
+                capture.process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                capture.process.kill()
+                capture.process.wait()
+            _let_go(capture)
+            self.captures.remove(capture)
+
+    def _settle(self, now_us: int, *, bounded: bool) -> None:
+        """What is expected from now on: nothing after a bounded run, all of it after a signal."""
+        for camera in self._wanted.values():
+            if bounded:
+                self._end_expectation(camera, now_us)
+                continue
+            with self.directory.ledger.write() as tx:
+                if timeline.open_expectation(tx, camera.id) is None:
+                    continue
+                running = timeline.gaps(tx, camera_ids=[camera.id], from_us=now_us)
+                if any(gap.end_us is None for gap in running):
+                    continue
+                newest, _ = segments.neighbours(tx, camera.id, now_us)
+                start_us = now_us if newest is None else newest.end_us
+                timeline.open_gap(tx, camera.id, start_us, GapCause.SHUTDOWN)
+
+    def _end_expectation(self, camera: Camera, now_us: int) -> None:
+        """Nothing is expected from now on: from the end of its footage, when that is just now.
+
+        Footage that ended earlier without a gap being noted is a loss, and gets one.
+        """
+        with self.directory.ledger.write() as tx:
+            since = timeline.open_expectation(tx, camera.id)
+            if since is None:
+                return
+            newest, _ = segments.neighbours(tx, camera.id, now_us + STOP_US)
+            to_us = since if newest is None else max(newest.end_us, since)
+            running = timeline.gaps(tx, camera_ids=[camera.id], from_us=now_us)
+            if any(gap.end_us is None for gap in running):
+                timeline.close_gap(tx, camera.id, now_us)
+            elif now_us - to_us > STOP_US:
+                timeline.add_gap(tx, camera.id, to_us, now_us, GapCause.UNKNOWN)
+            else:
+                now_us = to_us
+            timeline.end_expectation(tx, camera.id, now_us)
+
+    def _past(self, camera: Camera) -> _History:
+        return self._history.setdefault(camera.id, _History())
+
+
+def _let_go(capture: Capture) -> None:
+    if capture.process.stdin is not None:
+        capture.process.stdin.close()
