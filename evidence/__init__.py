@@ -1,0 +1,1 @@
+"""Bundles a court can check: originals, manifest, custody, and the verifier that needs nobody."""

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from storage import schema
 from storage.vocabulary import Actor
 
 GENESIS = "0" * 64
+_CHAIN_LOCK = 0x68696E64  # any constant of ours, for PostgreSQL's advisory lock
 _a = schema.audit.c
 
 
@@ -38,7 +39,7 @@ class Break:
     """Where the chain does not hold, and how."""
 
     seq: int
-    what: str  # 'changed' | 'missing' | 'unlinked'
+    what: str  # 'changed' | 'missing' | 'unlinked' | 'cut'
 
 
 def record(
@@ -52,12 +53,12 @@ def record(
 ) -> int:
     """Append a row; the caller commits before a byte leaves. Returns its number.
 
-    A writer holds the ledger's lock, so numbers have no holes and links no forks; on PostgreSQL
-    the primary key refuses the second of two writers that read the same head.
+    A writer holds the ledger's lock (SQLite's own, on PostgreSQL an advisory one until commit),
+    so numbers have no holes and links no forks.
     """
-    head = tx.execute(
-        select(_a.seq, _a.hash).order_by(_a.seq.desc()).limit(1).with_for_update()
-    ).first()
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
+    head = tx.execute(select(_a.seq, _a.hash).order_by(_a.seq.desc()).limit(1)).first()
     seq, prev = (1, GENESIS) if head is None else (head.seq + 1, head.hash)
     canonical = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     values = {
@@ -87,9 +88,26 @@ def rows(
     return [AuditRow(**dict(row)) for row in tx.execute(query).mappings()]
 
 
-def verify(tx: Connection) -> Iterator[Break]:
-    """Walk the chain; yields every row that is changed, missing or unlinked."""
-    due, prev = 1, GENESIS
+def iterate(tx: Connection) -> Iterator[AuditRow]:
+    """Every row in order, streamed."""
+    query = select(schema.audit).order_by(_a.seq).execution_options(yield_per=1000)
+    for row in tx.execute(query).mappings():
+        yield AuditRow(**dict(row))
+
+
+def head(tx: Connection) -> tuple[int, str] | None:
+    """(number, hash) of the newest row: worth noting somewhere else, see `verify`."""
+    row = tx.execute(select(_a.seq, _a.hash).order_by(_a.seq.desc()).limit(1)).first()
+    return None if row is None else (row.seq, row.hash)
+
+
+def verify(tx: Connection, noted: str | None = None) -> Iterator[Break]:
+    """Walk the chain; yields every row that is changed, missing or unlinked.
+
+    The chain alone cannot show that its newest rows were cut off, or that all of it was written
+    anew. `noted`, the hash of a head seen earlier and kept elsewhere, shows both.
+    """
+    due, prev, seen = 1, GENESIS, noted is None
     for row in tx.execute(select(schema.audit).order_by(_a.seq)).mappings():
         if row["seq"] != due:
             yield Break(due, "missing")
@@ -98,6 +116,9 @@ def verify(tx: Connection) -> Iterator[Break]:
         if _digest(_hashed(row)) != row["hash"]:
             yield Break(row["seq"], "changed")
         due, prev = row["seq"] + 1, row["hash"]
+        seen = seen or prev == noted
+    if not seen:
+        yield Break(due, "cut")
 
 
 def _hashed(row: RowMapping) -> dict[str, Any]:
@@ -105,5 +126,8 @@ def _hashed(row: RowMapping) -> dict[str, Any]:
 
 
 def _digest(values: Mapping[str, Any]) -> str:
-    text = json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    # default=repr: a value forged into another type must read as changed, not stop the walk.
+    text = json.dumps(
+        values, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=repr
+    )
     return hashlib.sha256(text.encode()).hexdigest()

@@ -60,7 +60,7 @@ def test_every_endpoint_is_documented(tmp_path: Path) -> None:
     assert sorted(rule for rule in rules if f"`{rule}`" not in text) == []
 
 
-@pytest.mark.parametrize("name", ["README", "docs/guide/cameras", "docs/guide/models"])
+@pytest.mark.parametrize("name", ["README", "docs/guide/cameras", "docs/guide/models", "docs/guide/verify-a-bundle"])
 def test_guides_exist_in_both_languages(name: str) -> None:
     for suffix in (".md", ".zh.md"):
         assert (ROOT / f"{name}{suffix}").read_text(encoding="utf-8").strip()

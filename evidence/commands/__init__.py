@@ -1,0 +1,3 @@
+"""Command → module.attribute, imported when called."""
+
+COMMANDS = {"export": "export.command", "verify": "verify.command"}

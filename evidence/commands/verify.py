@@ -1,0 +1,53 @@
+"""`verify`: what verify.py does, from here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evidence.verify_bundle import NotABundle, describe, told, verify
+from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
+from storage.errors import DataLoss, Invalid, NotFound
+from storage.i18n import N_, current_language
+
+
+@click.command(
+    cls=HindsightCommand,
+    help=N_("Check an evidence bundle, folder or zip: nothing changed, added or removed."),
+    example="hindsight verify bundle.zip",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--fingerprint", metavar=N_("SHA-256"), help=N_("the fingerprint you were given for it")
+)
+@json_option
+@pass_invocation
+def command(invocation: Invocation, path: Path, fingerprint: str | None, as_json: bool) -> int:
+    """Exit 0 when it is sound, 9 when there are findings."""
+    try:
+        verdict = verify(path, fingerprint)
+    except FileNotFoundError:
+        raise NotFound("there is no {path}; nothing was verified", path=path) from None
+    except NotABundle:
+        raise Invalid(
+            "{path} is not an evidence bundle; name the folder or zip that `hindsight export` made",
+            path=path,
+        ) from None
+    lang = current_language()
+    if as_json:
+        invocation.json(
+            {
+                "ok": not verdict.findings,
+                "fingerprint": verdict.fingerprint,
+                "files": verdict.files,
+                "findings": [
+                    {"what": one.kind, "path": one.path, "other": one.other or None,
+                     "text": describe(one, lang)}
+                    for one in verdict.findings
+                ],
+            }
+        )  # fmt: skip
+    else:
+        click.echo("\n".join(told(verdict, lang)))
+    return DataLoss.exit_code if verdict.findings else 0

@@ -1,0 +1,284 @@
+"""Exports a span of cameras as a bundle that can be checked: published whole and true, or not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+from ulid import ULID
+
+from evidence import manifest, verify_bundle
+from evidence.absences import Absence
+from evidence.bagging import make_bag, payload
+from evidence.custody import custody
+from evidence.manifest import Heading, Part, gap_document, measured_spans
+from evidence.originals import allowance_us, copy_original
+from evidence.plan import CameraPlan, Plan, make_plan
+from evidence.playable import NotPlayable, Playable, cut
+from evidence.report import report
+from evidence.workshop import Workshop, destination, require_space, writing
+from evidence.zipping import zip_bag
+from storage import audit
+from storage.cases import find_open_case
+from storage.clock import US, rfc3339, to_datetime
+from storage.directory import DataDirectory
+from storage.errors import DataLoss, Denied, Invalid
+from storage.timeline import total_us
+from storage.vocabulary import Actor, Camera, Case, Span
+
+Progress = Callable[[int, int], None]  # bytes worked through, bytes in all
+
+
+@dataclass(frozen=True, slots=True)
+class CameraResult:
+    """What of one camera is in a bundle."""
+
+    camera: str
+    segments: int
+    recorded_us: int  # of the request
+    absences: tuple[Absence, ...]
+    playable: tuple[str, ...]  # paths in the bundle
+    not_playable: tuple[NotPlayable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """A published bundle."""
+
+    path: Path
+    export: str  # its id in the audit log
+    fingerprint: str  # SHA-256 of its tag manifest, stands for all of it
+    asked: Span
+    size_bytes: int  # of the originals
+    cameras: tuple[CameraResult, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "path": str(self.path),
+            "export": self.export,
+            "fingerprint": self.fingerprint,
+            "start": rfc3339(self.asked.start_us),
+            "end": rfc3339(self.asked.end_us),
+            "segments": sum(one.segments for one in self.cameras),
+            "size_bytes": self.size_bytes,
+            "cameras": [
+                {
+                    "camera": one.camera,
+                    "segments": one.segments,
+                    "recorded_s": one.recorded_us / US,
+                    "gap_s": (self.asked.duration_us - one.recorded_us) / US,
+                    "gaps": [gap_document(absence) for absence in one.absences],
+                    "playable": list(one.playable),
+                    "not_playable": [
+                        {"segments": [s.id for s in each.originals], "reason": each.reason,
+                         "detail": each.detail}
+                        for each in one.not_playable
+                    ],
+                }
+                for one in self.cameras
+            ],
+        }  # fmt: skip
+
+
+def export(
+    directory: DataDirectory,
+    *,
+    cameras: Sequence[Camera],
+    from_us: int,
+    to_us: int,
+    out: Path,
+    actor: Actor,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Build, prove and publish the bundle `out`: a folder, or a zip if its name ends in .zip.
+
+    Invalid (span the wrong way round), NotFound (no footage, no folder to write to), Conflict
+    (`out` exists, case closed), Denied (no case where one is demanded, no right to write),
+    ResourceExhausted (disk), DataLoss (an original is not what the ledger says), Unavailable (a
+    volume is absent). After any of them, and after an exception from `progress`, nothing is left.
+    """
+    if from_us >= to_us:
+        raise Invalid(
+            "the span from {start} to {end} is empty; nothing was exported",
+            start=rfc3339(from_us), end=rfc3339(to_us),
+        )  # fmt: skip
+    asked, now_us = Span(from_us, to_us), directory.clock.now_us()
+    out = destination(directory, out)
+    zipped = out.suffix.lower() == ".zip"
+    with directory.ledger.read() as tx:
+        heading = Heading(str(ULID()), now_us, actor, _purpose(tx, directory, actor))
+        plan = make_plan(tx, cameras, asked, now_us)
+    for name in sorted({segment.volume for segment in plan.segments()}):
+        directory.archive.volume(name).verify()
+    work = _Work(plan.size_bytes() * (6 if zipped else 4), progress)
+    with writing(out):
+        require_space(directory, out, 2 * plan.size_bytes())  # originals and playable copies
+    rows = _announce(directory, heading, plan, out)
+    with writing(out), Workshop(out) as shop:
+        parts = [_build(directory, shop.bag, one, asked, work) for one in plan.cameras]
+        _require_covered(parts, asked)
+        plan = Plan(asked, tuple(part.plan for part in parts))
+        _write_documents(shop.bag, heading, plan, parts, rows)
+        fingerprint = make_bag(shop.bag, _bag_info(heading, plan))
+        work.tick(plan.size_bytes())
+        _prove(shop.bag, fingerprint, payload(shop.bag))
+        built = shop.bag
+        if zipped:
+            built = shop.folder / "bundle.zip"
+            zip_bag(shop.bag, built, _folder_name(out), work.tick)
+            _prove(built, fingerprint)
+        work.finish()  # the last word to `progress`: it may still stop everything
+        _seal(directory, heading, fingerprint)
+        shop.publish(built)
+    return _result(heading, plan, parts, out, fingerprint)
+
+
+def _purpose(tx: Connection, directory: DataDirectory, actor: Actor) -> Case | None:
+    """The open case of the export; Denied without one where the settings demand it."""
+    if actor.case_id is not None:
+        return find_open_case(tx, actor.case_id)
+    if directory.settings.search.require_case:
+        raise Denied(
+            "an export needs an open case here; name it with --case and --reason. Nothing was"
+            " exported"
+        )
+    return None
+
+
+def _announce(
+    directory: DataDirectory, heading: Heading, plan: Plan, out: Path
+) -> list[audit.AuditRow]:
+    """Commit the audit row before a byte is read; returns the custody of the footage so far."""
+    slugs = [part.camera.slug for part in plan.cameras]
+    with directory.ledger.write() as tx:
+        _purpose(tx, directory, heading.actor)  # it may have been closed a moment ago
+        audit.record(
+            tx, heading.actor, "export", ", ".join(slugs), at_us=heading.made_us,
+            detail={
+                "export": heading.export, "cameras": slugs, "from": rfc3339(plan.asked.start_us),
+                "to": rfc3339(plan.asked.end_us), "out": str(out),
+                "segments": sum(1 for _ in plan.segments()), "bytes": plan.size_bytes(),
+            },
+        )  # fmt: skip
+    with directory.ledger.read() as tx:
+        return list(custody(audit.iterate(tx), plan))
+
+
+def _build(directory: DataDirectory, bag: Path, part: CameraPlan, asked: Span, work: _Work) -> Part:
+    """Copy, measure and cut one camera."""
+    slug = part.camera.slug
+    folder = bag / "originals" / slug
+    sources = [
+        copy_original(directory, segment, folder, work.tick) for segment in part.segments
+    ]  # fmt: skip
+    part = part.as_shown([source.segment for source in sources], asked)
+    made: list[Playable] = []
+    refused: list[NotPlayable] = []
+    if sources:
+        made, refused = cut(slug, sources, asked, bag / "playable", work.tick)
+    return Part(part, tuple(sources), tuple(made), tuple(refused))
+
+
+def _require_covered(parts: Sequence[Part], asked: Span) -> None:
+    """The pictures in the copied files cover what the ledger says is recorded (lesson D3)."""
+    for part in parts:
+        due_us = total_us(part.plan.covered(asked))
+        found_us = total_us(measured_spans(part, asked))
+        allowed_us = sum(allowance_us(source) for source in part.sources)
+        if abs(found_us - due_us) > allowed_us:
+            raise DataLoss(
+                "camera {camera}: the exported files show {found} s, the ledger says {due} s;"
+                " nothing was exported, `hindsight check --level hash` tells more",
+                camera=part.camera.slug, found=found_us / US, due=due_us / US,
+            )  # fmt: skip
+
+
+def _write_documents(
+    bag: Path, heading: Heading, plan: Plan, parts: Sequence[Part], rows: list[audit.AuditRow]
+) -> None:
+    documents = {
+        "manifest.json": manifest.manifest(heading, plan, parts),
+        "gaps.json": manifest.gaps(plan),
+        "custody.json": manifest.custody(rows),
+    }
+    for name, document in documents.items():
+        text = json.dumps(document, ensure_ascii=False, indent=1)
+        (bag / name).write_text(text + "\n", encoding="utf-8")
+    (bag / "report.html").write_text(report(heading, plan, parts), encoding="utf-8")
+
+
+def _bag_info(heading: Heading, plan: Plan) -> dict[str, str]:
+    slugs = ", ".join(part.camera.slug for part in plan.cameras)
+    start, end = rfc3339(plan.asked.start_us), rfc3339(plan.asked.end_us)
+    return {
+        "External-Identifier": heading.export,
+        "External-Description": f"Footage of {slugs} from {start} to {end}",
+        "Bagging-Date": f"{to_datetime(heading.made_us):%Y-%m-%d}",
+        "Bag-Software-Agent": f"hindsight {version('hindsight-archive')}, bagit {version('bagit')}",
+    }
+
+
+def _prove(built: Path, fingerprint: str, known: dict[str, str] | None = None) -> None:
+    """The verifier that travels in the bundle finds nothing; DataLoss with its first finding."""
+    verdict = verify_bundle.verify(built, fingerprint, known)
+    if verdict.findings:
+        raise DataLoss(
+            "the bundle was built and does not verify: {finding}. Nothing was exported",
+            finding=verify_bundle.describe(verdict.findings[0]),
+        )
+
+
+def _seal(directory: DataDirectory, heading: Heading, fingerprint: str) -> None:
+    """Commit the fingerprint before the bundle gets its name; the case must still be open."""
+    with directory.ledger.write() as tx:
+        _purpose(tx, directory, heading.actor)
+        audit.record(
+            tx, heading.actor, "export.sealed", heading.export,
+            at_us=directory.clock.now_us(),
+            detail={"export": heading.export, "fingerprint": fingerprint},
+        )  # fmt: skip
+
+
+def _folder_name(out: Path) -> str:
+    """What a zip unpacks into: its own name, less what some system refuses in a name."""
+    return re.sub(r"[^\w.-]+", "-", out.stem).strip(".-") or "bundle"
+
+
+def _result(
+    heading: Heading, plan: Plan, parts: Sequence[Part], out: Path, fingerprint: str
+) -> ExportResult:
+    cameras = tuple(
+        CameraResult(
+            part.camera.slug, len(part.sources), total_us(part.plan.covered(plan.asked)),
+            part.plan.absences, tuple(f"data/playable/{one.path.name}" for one in part.playable),
+            part.not_playable,
+        )
+        for part in parts
+    )  # fmt: skip
+    return ExportResult(out, heading.export, fingerprint, plan.asked, plan.size_bytes(), cameras)
+
+
+class _Work:
+    """Counts bytes for a progress bar; an exception from it stops the export."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.total = max(total, 1)
+        self.done = 0
+        self.progress = progress
+
+    def tick(self, count: int) -> None:
+        """`count` more bytes were worked through."""
+        self.done = min(self.done + count, self.total)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def finish(self) -> None:
+        """All of it."""
+        self.tick(self.total)
