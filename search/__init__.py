@@ -1,0 +1,1 @@
+"""The room that turns questions into moments, and says what it did not look at."""

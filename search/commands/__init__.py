@@ -1,0 +1,3 @@
+"""Search's commands: name → module.attribute, imported when called."""
+
+COMMANDS = {"search": "search.command"}

@@ -1,0 +1,119 @@
+"""Moments: hits of one camera close in time become one result; no camera fills the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+# A row belongs to the moment around a peak while its score keeps to this share of the peak's.
+PEAK_SHARE = 0.85
+FEWEST_A_CAMERA = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """n scored rows: columns of one length, in any order."""
+
+    score: npt.NDArray[np.float32]
+    camera: npt.NDArray[np.int64]
+    ts_us: npt.NDArray[np.int64]
+    key: npt.NDArray[np.int64]  # frame_id: breaks ties for good
+    row: npt.NDArray[np.int64]  # the caller's own number of the row
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A moment before it is hydrated; `best` is a row number of the caller."""
+
+    camera: int
+    start_us: int
+    end_us: int
+    score: float
+    hits: int
+    best: int
+    best_us: int
+
+
+def peaks(hits: Hits, gap_us: int, most: int) -> list[Peak]:
+    """The best moments, best first: a peak takes its neighbours, then the next peak outside it."""
+    order = np.lexsort((hits.key, hits.ts_us, hits.camera))
+    score, camera, ts = hits.score[order], hits.camera[order], hits.ts_us[order]
+    row = hits.row[order]
+    free = np.ones(len(order), dtype=bool)
+    found: list[Peak] = []
+    for i in np.lexsort((np.arange(len(order)), -score)):
+        if len(found) >= most:
+            break
+        if not free[i]:
+            continue
+        low = high = int(i)
+        least = score[i] * PEAK_SHARE
+        while low > 0 and _joins(low - 1, low, camera, ts, gap_us) and free[low - 1]:
+            if score[low - 1] < least:
+                break
+            low -= 1
+        while high + 1 < len(order) and _joins(high, high + 1, camera, ts, gap_us):
+            if score[high + 1] < least or not free[high + 1]:
+                break
+            high += 1
+        # What lies within the gap of a moment is its shoulder, not a moment of its own.
+        left, right = low, high
+        while left > 0 and camera[left - 1] == camera[i] and ts[low] - ts[left - 1] <= gap_us:
+            left -= 1
+        while (
+            right + 1 < len(order)
+            and camera[right + 1] == camera[i]
+            and ts[right + 1] - ts[high] <= gap_us
+        ):
+            right += 1
+        free[left : right + 1] = False
+        found.append(
+            Peak(int(camera[i]), int(ts[low]), int(ts[high]), float(score[i]), high - low + 1,
+                 int(row[i]), int(ts[i]))
+        )  # fmt: skip
+    return found
+
+
+def _joins(
+    a: int, b: int, camera: npt.NDArray[np.int64], ts: npt.NDArray[np.int64], gap_us: int
+) -> bool:
+    return bool(camera[a] == camera[b] and ts[b] - ts[a] <= gap_us)
+
+
+def page(found: list[Peak], top: int, diversify: bool) -> tuple[list[Peak], dict[int, int]]:
+    """The first `top` moments, and how many more each camera has that were held back.
+
+    With `diversify`, a camera gets at most its fair share while others have something to show.
+    """
+    if not diversify:
+        return found[:top], {}
+    cameras = len({peak.camera for peak in found})
+    share = max(FEWEST_A_CAMERA, -(-top // max(1, min(cameras, 4))))
+    taken: Counter[int] = Counter()
+    first: list[Peak] = []
+    later: list[Peak] = []
+    for peak in found:
+        taken[peak.camera] += 1
+        (first if taken[peak.camera] <= share else later).append(peak)
+    shown = first[:top] + later[: max(0, top - len(first))]
+    shown.sort(key=lambda peak: (-peak.score, peak.camera, peak.start_us))
+    more = Counter(peak.camera for peak in found) - Counter(peak.camera for peak in shown)
+    return shown, dict(more)
+
+
+def followed(first: list[Peak], second: list[Peak], within_us: int) -> list[tuple[Peak, Peak]]:
+    """Pairs 'A, then B' on one camera: the best B that begins after A's peak, in time."""
+    pairs = []
+    for a in first:
+        after = [
+            b for b in second
+            if b.camera == a.camera and 0 < b.best_us - a.best_us <= within_us
+        ]  # fmt: skip
+        if after:
+            b = max(after, key=lambda one: (one.score, -one.best_us))
+            pairs.append((a, b))
+    pairs.sort(key=lambda pair: (-(pair[0].score * pair[1].score), pair[0].start_us))
+    return pairs

@@ -1,0 +1,150 @@
+"""Partitions: the rows of a model × generation × UTC day, from shards and the lake's hot tail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from search.rows import Pair, Rows, merged, rows_of_part
+from search.shards import (
+    Header,
+    ShardDamaged,
+    build,
+    headers,
+    open_shard,
+    partition_folder,
+    remove,
+)
+from storage.directory import DataDirectory
+from storage.errors import DataLoss, HindsightError
+from storage.lake import day_of, read_part
+from storage.vocabulary import Generation
+
+log = logging.getLogger(__name__)
+# Rows no shard covers yet are scanned exactly from their Parquet parts; from so many on, a shard
+# (one mapped file instead of many small ones) pays for itself.
+TAIL_ROWS = 20_000
+CACHE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of one source, and which of its (part, segment) pairs count here."""
+
+    rows: Rows
+    wanted: frozenset[Pair]
+
+
+@dataclass(slots=True)
+class Partition:
+    """One day: its blocks never overlap. `lost` names parts that could not be read, and why."""
+
+    day: date
+    blocks: list[Block] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+
+
+class Partitions:
+    """Opens partitions and keeps them in memory up to CACHE_BYTES. Safe across threads.
+
+    What is cached never changes: shards and parts are written once. The lake is truth; a shard
+    that is damaged or of another generation is removed and built again from it.
+    """
+
+    def __init__(self, directory: DataDirectory) -> None:
+        self._directory = directory
+        self._lock = threading.RLock()
+        self._cache: OrderedDict[Path, Rows] = OrderedDict()
+        self._held = 0
+
+    def open(self, generation: Generation, live: Mapping[str, list[str]], day: date) -> Partition:
+        """The partition of `day`; `live` is storage.generations.live_parts of this moment."""
+        wanted = {
+            (part, segment)
+            for part, segments in live.items()
+            if day_of(part) == day
+            for segment in segments
+        }
+        partition = Partition(day)
+        if not wanted:
+            return partition
+        with self._lock:
+            folder = partition_folder(self._directory.index, generation, day)
+            good, bad = headers(folder, generation) if folder.is_dir() else ([], [])
+            for path in bad:
+                remove(path)
+            left = set(wanted)
+            for header in reversed(good):
+                covered = left & set(header.pairs)
+                rows = self._shard(header, generation) if covered else None
+                if rows is not None:
+                    partition.blocks.append(Block(rows, frozenset(covered)))
+                    left -= covered
+            tail = self._tail(generation, left, partition)
+            partition.blocks += tail
+            if bad or sum(len(block.rows) for block in tail) >= TAIL_ROWS:
+                self._rebuild(folder, generation, partition, good)
+        return partition
+
+    def _shard(self, header: Header, generation: Generation) -> Rows | None:
+        try:
+            return self._cached(header.path, lambda: open_shard(header, generation))
+        except FileNotFoundError:
+            return None  # replaced meanwhile; the lake answers for it
+        except (ShardDamaged, RuntimeError, OSError, ValueError) as error:
+            log.warning("shard %s is damaged (%s); it is rebuilt from the lake", header.path, error)
+            remove(header.path)
+            return None
+
+    def _tail(self, generation: Generation, left: set[Pair], partition: Partition) -> list[Block]:
+        blocks = []
+        lake = self._directory.lake
+        for part in sorted({part for part, _ in left}):
+
+            def read(part: str = part) -> Rows:
+                return rows_of_part(part, *read_part(lake, part, generation))
+
+            try:
+                rows = self._cached(lake / part, read)
+            except DataLoss as error:
+                log.warning("%s", error)
+                partition.lost[part] = error.text()
+                continue
+            blocks.append(Block(rows, frozenset(pair for pair in left if pair[0] == part)))
+        return blocks
+
+    def _rebuild(
+        self, folder: Path, generation: Generation, partition: Partition, old: list[Header]
+    ) -> None:
+        """One shard instead of many; what it replaces goes afterwards. A full disk is no loss."""
+        blocks = [block.rows for block in partition.blocks]
+        wanted = {i: block.wanted for i, block in enumerate(partition.blocks)}
+        try:
+            build(folder, generation, merged(blocks, wanted))
+        except (HindsightError, OSError) as error:
+            log.warning("no shard was built in %s: %s", folder, error)
+            return
+        for header in old:
+            remove(header.path)
+            self._forget(header.path)
+
+    def _cached(self, path: Path, read: Callable[[], Rows]) -> Rows:
+        if path in self._cache:
+            self._cache.move_to_end(path)
+            return self._cache[path]
+        rows = read()
+        self._cache[path] = rows
+        self._held += rows.memory_bytes
+        while self._held > CACHE_BYTES and len(self._cache) > 1:
+            self._forget(next(iter(self._cache)))
+        return rows
+
+    def _forget(self, path: Path) -> None:
+        rows = self._cache.pop(path, None)
+        if rows is not None:
+            self._held -= rows.memory_bytes
