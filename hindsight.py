@@ -59,7 +59,7 @@ class FrontDoor(HindsightGroup):
     expose_value=False,
     help=N_("language of what is printed"),
 )
-@click.version_option(package_name="hindsight-archive")
+@click.version_option(package_name="hindsight-archive", help=N_("show the version"))
 @click.pass_context
 def cli(ctx: click.Context, data: Path) -> None:
     """Open nothing yet: a command opens the data directory when it needs it."""

@@ -148,7 +148,7 @@ def coverage_line(found: Coverage) -> str:
     """One sentence for people: what was searched, what is missing, how far behind, which model."""
     parts = [
         tr(
-            "searched {count} cameras, {indexed} indexed of {recorded} recorded"
+            "cameras searched: {count} · {indexed} indexed of {recorded} recorded"
             " ({expected} expected)",
             count=found.cameras, indexed=duration_text(found.indexed_us),
             recorded=duration_text(found.recorded_us), expected=duration_text(found.expected_us),

@@ -2,82 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from storage.directory import DataDirectory, open_directory
-from storage.errors import HindsightError
-from storage.i18n import LANGUAGES, N_, language_from_environment, tr, use_language
+from storage.errors import HindsightError, ResourceExhausted, Unavailable
+from storage.help import HindsightCommand as HindsightCommand
+from storage.help import HindsightGroup as HindsightGroup
+from storage.help import usage_text
+from storage.i18n import N_, language_from_environment, tr, use_language
 from storage.vocabulary import Actor
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class HindsightCommand(click.Command):
-    """A command whose help speaks the user's language and ends with an example."""
-
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.example = example
-        # The language is read from the arguments before click parses them, see `run`.
-        self.params.append(
-            click.Option(
-                ["--lang"],
-                type=click.Choice(LANGUAGES),
-                expose_value=False,
-                help=N_("language of what is printed"),
-            )
-        )
-
-    def get_help(self, ctx: click.Context) -> str:
-        """Help, translated."""
-        _translate(self)
-        return super().get_help(ctx)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The example."""
-        if self.example:
-            with formatter.section(tr("Example")):
-                for line in self.example.splitlines():
-                    formatter.write_text(line)
-
-    def get_short_help_str(self, limit: int = 80) -> str:
-        """One line for the list of commands, translated."""
-        return tr(self.help or "").split("\n")[0][:limit]
-
-
-class HindsightGroup(click.Group):
-    """A group of such commands."""
-
-    command_class = HindsightCommand
-    group_class = type  # nested groups are of this class too
-
-    def get_help(self, ctx: click.Context) -> str:
-        """Help, translated."""
-        _translate(self)
-        return super().get_help(ctx)
-
-    def get_short_help_str(self, limit: int = 80) -> str:
-        """One line for the list of commands, translated."""
-        return tr(self.help or "").split("\n")[0][:limit]
-
-
-def _translate(command: click.Command) -> None:
-    if command.help:
-        command.help = tr(command.help)
-    for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.help:
-            parameter.help = tr(parameter.help)
 
 
 class Invocation:
@@ -86,7 +32,9 @@ class Invocation:
     def __init__(self, data: Path) -> None:
         self.data = data
         self._directory: DataDirectory | None = None
-        self.console = Console(highlight=False)
+        # No markup: a camera may be called [red]. Wide when piped: nothing folds what grep reads.
+        wide = None if sys.stdout.isatty() else 400
+        self.console = Console(highlight=False, markup=False, emoji=False, width=wide)
 
     @property
     def directory(self) -> DataDirectory:
@@ -113,8 +61,11 @@ class Invocation:
         for column in columns:
             table.add_column(tr(column), overflow="fold")
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
-        self.console.print(table)
+            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        with self.console.capture() as drawn:
+            self.console.print(table)
+        for line in drawn.get().splitlines():
+            click.echo(line.rstrip())
 
     def progress(self) -> Progress:
         """A progress bar on stderr; silent when there is no terminal."""
@@ -149,7 +100,7 @@ def run(group: click.Group, args: Sequence[str] | None = None) -> int:
         click.echo(tr("hindsight: stopped"), err=True)
         return 130
     except click.ClickException as error:
-        click.echo(f"hindsight: {' '.join(error.format_message().split())}", err=True)
+        click.echo(f"hindsight: {usage_text(error)}", err=True)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away: not an error of ours
@@ -157,6 +108,12 @@ def run(group: click.Group, args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo(tr("hindsight: stopped"), err=True)
         return 130
+    except OSError as error:
+        kind = ResourceExhausted if error.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable
+        message = N_("the system refuses {file}: {error}; what was finished before stays")
+        trouble = kind(message, file=error.filename or "-", error=error.strerror or error)
+        click.echo(f"hindsight: {trouble.text()}", err=True)
+        return trouble.exit_code
     except Exception:  # the last line of defence: no stack trace reaches a user
         logging.getLogger(__name__).exception("unexpected error")
         click.echo(

@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,15 @@ from cryptography.fernet import Fernet
 
 from storage import audit
 from storage.clock import Clock, SystemClock, rfc3339
-from storage.durable import make_directory, write_file
+from storage.durable import make_directory, remove_empty_folders, remove_file, write_file
 from storage.errors import Conflict, DataLoss, NotFound
 from storage.ledger import Ledger
 from storage.people import add_user, one_time_password
 from storage.settings import FILE_NAME, Settings, load_settings
 from storage.vocabulary import Actor, Role
-from storage.volumes import Archive, open_volume
+from storage.volumes import IDENTITY, Archive, Volume, known_volumes, make_volume
 
+LEDGER = "ledger.db"
 FORMAT = 1  # of the data directory; another number is refused, never guessed at
 BALLAST_BYTES = 16 << 20  # freed when the disk is full, so that the ledger can still commit
 log = logging.getLogger(__name__)
@@ -72,6 +74,17 @@ class DataDirectory:
         """Let go of the ledger."""
         self.ledger.close()
 
+    def is_running(self, job: str) -> bool:
+        """Whether a process does `job` here now."""
+        try:
+            with (self.root / "run" / f"{job}.lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     @contextmanager
     def exclusive(self, job: str) -> Iterator[None]:
         """Only one process at a time does `job` here; Conflict for the second."""
@@ -105,10 +118,12 @@ def is_initialised(root: Path) -> bool:
     return (root / "format.json").is_file()
 
 
-def open_directory(root: Path, clock: Clock | None = None) -> DataDirectory:
+def open_directory(root: Path, clock: Clock | None = None, *, adopt: bool = False) -> DataDirectory:
     """Open an initialised data directory; migrates the ledger, verifies nothing else.
 
-    NotFound when it was never initialised, Conflict when it is of another version.
+    NotFound when it was never initialised, Conflict when it is of another version, DataLoss when
+    its ledger is gone: a lost ledger is replaced by a new one only with `adopt`, which also
+    takes in volumes that the ledger does not know.
     """
     root = root.absolute()
     clock = clock or SystemClock()
@@ -130,29 +145,57 @@ def open_directory(root: Path, clock: Clock | None = None) -> DataDirectory:
             directory=root, found=found, ours=FORMAT,
         )  # fmt: skip
     settings = load_settings(settings_file(root))
-    return _open(root, settings, clock)
+    ledger = _ledger(root, settings)
+    try:
+        if not adopt and ledger.is_new():
+            raise DataLoss(
+                "the ledger of {directory} is gone; restore it from your backup, or make a new one"
+                " from the footage with `hindsight rebuild --adopt`. Nothing was changed",
+                directory=root,
+            )
+        return _open(root, settings, ledger, clock, adopt=adopt)
+    except BaseException:  # whatever it was, let go of the ledger's connections
+        ledger.close()
+        raise
 
 
-def _open(root: Path, settings: Settings, clock: Clock) -> DataDirectory:
-    ledger = Ledger(settings.ledger.url or f"sqlite:///{root / 'ledger.db'}")
+def _ledger(root: Path, settings: Settings) -> Ledger:
+    url = settings.ledger.url or f"sqlite:///{root / LEDGER}"
+    return Ledger(url, on_full=lambda: release_ballast(root))
+
+
+def _open(
+    root: Path, settings: Settings, ledger: Ledger, clock: Clock, *, adopt: bool
+) -> DataDirectory:
     ledger.migrate()
+    with ledger.read() as tx:
+        known = known_volumes(tx)
     volumes = {}
-    with ledger.write() as tx:
-        for name, one in settings.volumes.items():
-            # Only `init` and a name new to the ledger make a volume; a lost disk is not remade.
-            volumes[name] = open_volume(
-                tx, name, root / one.path, now_us=clock.now_us(), create=True
+    for name, one in settings.volumes.items():
+        if name in known:
+            volumes[name] = Volume(name, root / one.path, known[name])
+            continue
+        # Only a name new to the ledger makes a volume; a lost disk is not remade.
+        with ledger.write() as tx:
+            volumes[name] = make_volume(
+                tx, name, root / one.path, now_us=clock.now_us(), adopt=adopt
             )
     return DataDirectory(root, settings, ledger, Archive(volumes), clock)
 
 
 def init_directory(
-    root: Path, *, administrator: str = "admin", lang: str = "en", clock: Clock | None = None
+    root: Path,
+    *,
+    administrator: str = "admin",
+    lang: str = "en",
+    clock: Clock | None = None,
+    adopt: bool = False,
 ) -> tuple[DataDirectory, str]:
     """Make a data directory: keys, settings file, ledger, volume, first administrator.
 
     Returns it and the administrator's one-time password, which is kept nowhere. Conflict when
-    there is one already; NotFound/Invalid for bad settings, before anything is made.
+    there is one already; a failure leaves nothing behind. `adopt` takes in the footage that lies
+    on the volumes the settings name.
     """
     root = root.absolute()
     clock = clock or SystemClock()
@@ -162,45 +205,69 @@ def init_directory(
         )
     if root.exists() and not root.is_dir():
         raise Conflict("{directory} is a file; name a directory", directory=root)
-    if root.exists() and (root / "ledger.db").exists():
+    if any((root / name).exists() for name in (LEDGER, "keys/secrets.key")):
         raise Conflict(
-            "{directory} holds a ledger but no format.json; it may be damaged or half copied."
-            " Nothing was changed",
+            "{directory} holds a ledger or keys but no format.json; it may be damaged or half"
+            " copied. Nothing was changed",
             directory=root,
         )
     found = settings_file(root)
     settings = load_settings(found)
-    make_directory(root)
+    made = [LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", "ballast", "keys/secrets.key",
+            "keys/session.key"]  # fmt: skip
+    made += [FILE_NAME] if found is None else []
+    for one in settings.volumes.values():
+        if not (root / one.path / IDENTITY).exists():
+            made.append(str(one.path / IDENTITY))
+    boundary = root if root.exists() else root.parent
+    ledger = _ledger(root, settings)
+    try:
+        _make_keys(root)
+        if found is None:
+            write_file(root / FILE_NAME, _settings_template().encode())
+        _write_ballast(root)
+        directory = _open(root, settings, ledger, clock, adopt=adopt)
+        password, now_us = one_time_password(), clock.now_us()
+        with ledger.write() as tx:
+            add_user(tx, administrator, password, Role.ADMINISTRATOR, created_us=now_us, lang=lang)
+            actor = Actor(f"command line (uid {os.getuid()})")
+            audit.record(tx, actor, "init", str(root), at_us=now_us)
+        facts = {"format": FORMAT, "created": rfc3339(now_us)}
+        write_file(root / "format.json", json.dumps(facts).encode())  # last: init is done
+    except BaseException:  # also an interrupt must leave nothing half-made
+        ledger.close()
+        for name in made:
+            remove_file(root / name)
+            remove_empty_folders((root / name).parent, boundary)
+        raise
+    return directory, password
+
+
+def _make_keys(root: Path) -> None:
     make_directory(root / "keys")
-    os.chmod(root / "keys", 0o700)
+    (root / "keys").chmod(0o700)
     for name, data in (("secrets.key", Fernet.generate_key()), ("session.key", os.urandom(32))):
         write_file(root / "keys" / name, data, mode=0o600)
-    if found is None:
-        write_file(root / FILE_NAME, _settings_template().encode())
-    _write_ballast(root)
-    directory = _open(root, settings, clock)
-    password = one_time_password()
-    now_us = clock.now_us()
-    with directory.ledger.write() as tx:
-        add_user(tx, administrator, password, Role.ADMINISTRATOR, created_us=now_us, lang=lang)
-        actor = Actor(f"command line (uid {os.getuid()})")
-        audit.record(tx, actor, "init", str(root), at_us=now_us)
-    facts = {"format": FORMAT, "created": rfc3339(now_us)}
-    write_file(root / "format.json", json.dumps(facts).encode())  # last: init is done
-    return directory, password
 
 
 def release_ballast(root: Path) -> bool:
     """Free the ballast so that the ledger can commit on a full disk; True if there was one."""
     path = root / "ballast"
-    if not path.exists():
+    if not remove_file(path):
         return False
-    path.unlink()
     log.error("ballast released: the disk of %s is full", root)
     return True
 
 
+def restore_ballast(root: Path) -> bool:
+    """Put the ballast back once there is room for ten of it; True if it lies there."""
+    if not (root / "ballast").exists() and shutil.disk_usage(root).free > 10 * BALLAST_BYTES:
+        _write_ballast(root)
+    return (root / "ballast").exists()
+
+
 def _write_ballast(root: Path) -> None:
+    """Random bytes: a file system that compresses or leaves holes must not save their room."""
     write_file(root / "ballast", os.urandom(BALLAST_BYTES))
 
 

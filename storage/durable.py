@@ -82,6 +82,11 @@ class HashingFile:
     def flush(self) -> None:
         """Nothing is buffered here."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written; pyarrow asks."""
+        return self._closed
+
     def sync(self) -> None:
         """Data written so far survives power loss after this."""
         os.fdatasync(self._handle)
@@ -154,7 +159,9 @@ def _create(path: Path, mode: int) -> int:
 
 
 def _taken(path: Path) -> Conflict:
-    return Conflict("{file} exists already and is never overwritten; nothing was changed", file=path)
+    return Conflict(
+        "{file} exists already and is never overwritten; nothing was changed", file=path
+    )
 
 
 def publish_recovered(open_path: Path, whole_bytes: int) -> tuple[Path, int, str]:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from storage import schema
 from storage.errors import NotFound
@@ -12,9 +26,21 @@ from storage.segments import segment as find_segment
 from storage.vocabulary import Generation, Segment
 
 MOST_ATTEMPTS = 3  # a segment that failed this often is marked and left alone
+MOST_LAPSES = 5  # so often a worker died over it: more, since a kill hits innocent ones as well
 _g = schema.generation.c
 _w = schema.index_work.c
 _s = schema.segment.c
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedSegment:
+    """A closed segment that is done in a generation, and the part that holds its rows."""
+
+    segment_id: str
+    camera_id: int
+    start_us: int
+    end_us: int
+    part: str | None  # relative to lake/; None when nothing in it was worth a row
 
 
 def add_generation(
@@ -28,14 +54,15 @@ def add_generation(
     meaningful: bool,
     state: str,
     at_us: int,
+    named: str = "",
 ) -> Generation:
-    """The next generation of a model."""
+    """The next generation of a model. `named`: what the settings named when it was made."""
     last = tx.execute(select(func.max(_g.number)).where(_g.model == model)).scalar()
     key: int = tx.execute(
         insert(schema.generation).values(
             model=model, number=(last or 0) + 1, checkpoint=checkpoint,
             weights_hash=weights_hash, preprocess_hash=preprocess_hash, dimension=dimension,
-            state=state, meaningful=meaningful, created_us=at_us,
+            state=state, meaningful=meaningful, created_us=at_us, named=named,
         ).returning(schema.generation.c.id)
     ).scalar_one()  # fmt: skip
     return generation(tx, key)
@@ -52,6 +79,11 @@ def generation(tx: Connection, generation_id: int) -> Generation:
 def checkpoint_of(tx: Connection, generation_id: int) -> str | None:
     """The local checkpoint file a generation was made with, when one was named."""
     return tx.execute(select(_g.checkpoint).where(_g.id == generation_id)).scalar()
+
+
+def named_with(tx: Connection, generation_id: int) -> str:
+    """What the settings named when a generation was made: differs once they were changed."""
+    return tx.execute(select(_g.named).where(_g.id == generation_id)).scalar() or ""
 
 
 def generations(tx: Connection) -> list[Generation]:
@@ -72,6 +104,33 @@ def activate(tx: Connection, generation_id: int) -> None:
     tx.execute(update(schema.generation).where(_g.id == generation_id).values(state="active"))
 
 
+def build(tx: Connection, generation_id: int | None) -> None:
+    """Make this the generation being built (None: none); another in building is retired."""
+    tx.execute(update(schema.generation).where(_g.state == "building").values(state="retired"))
+    tx.execute(update(schema.generation).where(_g.id == generation_id).values(state="building"))
+
+
+def set_named(tx: Connection, generation_id: int, named: str) -> None:
+    """What the settings name now led to this generation."""
+    tx.execute(update(schema.generation).where(_g.id == generation_id).values(named=named))
+
+
+def claimable(
+    tx: Connection,
+    generation_id: int,
+    *,
+    now_us: int,
+    limit: int = 1,
+    camera_ids: Sequence[int] | None = None,
+    volumes: Sequence[str] | None = None,
+    newest_first: bool = True,
+) -> list[str]:
+    """Segments that `claim` would take, in its order, without a lock: looking through a large
+    archive takes long, and nobody who records may wait for it."""
+    query = _free(generation_id, now_us, camera_ids, volumes, newest_first).limit(limit)
+    return [row.id for row in tx.execute(query)]
+
+
 def claim(
     tx: Connection,
     generation_id: int,
@@ -81,49 +140,88 @@ def claim(
     lease_us: int,
     limit: int = 1,
     camera_ids: Sequence[int] | None = None,
+    volumes: Sequence[str] | None = None,
     newest_first: bool = True,
+    among: Sequence[str] | None = None,
 ) -> list[Segment]:
-    """Take up to `limit` segments that have no finished row for this generation.
+    """Take up to `limit` segments (`among` those named) that are not finished in a generation.
 
     Also those whose lease lapsed and those that failed fewer than MOST_ATTEMPTS times. The claim
     is atomic: SQLite's writer lock, PostgreSQL's SKIP LOCKED.
     """
-    free = or_(
-        _w.segment_id.is_(None),
-        and_(_w.state == "claimed", _w.lease_us < now_us),
-        and_(_w.state == "failed", _w.attempts < MOST_ATTEMPTS, _w.lease_us < now_us),
-    )
-    order = _s.start_us.desc() if newest_first else _s.start_us
-    query = (
-        select(_s.id, _w.attempts)
-        .outerjoin(
-            schema.index_work,
-            and_(_w.segment_id == _s.id, _w.generation_id == generation_id),
-        )
-        .where(_s.state == "closed", free)
-        .order_by(order)
-        .limit(limit)
-    )
-    if camera_ids is not None:
-        query = query.where(_s.camera_id.in_(camera_ids))
+    query = _free(generation_id, now_us, camera_ids, volumes, newest_first).limit(limit)
+    if among is not None:
+        query = query.where(_s.id.in_(among))
     if tx.dialect.name == "postgresql":
         query = query.with_for_update(of=schema.segment, skip_locked=True)
-    taken = tx.execute(query).all()
-    for segment_id, attempts in taken:
+    taken = []
+    for segment_id, attempts in tx.execute(query).all():
         values = {"state": "claimed", "worker": worker, "lease_us": now_us + lease_us}
+        key = {"segment_id": segment_id, "generation_id": generation_id}
+        # Neither returns a row where another worker was faster: what this one read is older.
+        change: ReturningInsert[Any] | ReturningUpdate[Any]
         if attempts is None:
-            tx.execute(
-                insert(schema.index_work).values(
-                    segment_id=segment_id, generation_id=generation_id, attempts=1, **values
-                )
+            dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+            change = (
+                dialect.insert(schema.index_work)
+                .values(attempts=1, **key, **values)
+                .on_conflict_do_nothing()
+                .returning(_w.segment_id)
             )
         else:
-            tx.execute(
+            change = (
                 update(schema.index_work)
-                .where(_w.segment_id == segment_id, _w.generation_id == generation_id)
+                .where(
+                    _w.segment_id == segment_id, _w.generation_id == generation_id,
+                    _w.attempts == attempts,
+                )
                 .values(attempts=attempts + 1, **values)
-            )
-    return [find_segment(tx, segment_id) for segment_id, _ in taken]
+                .returning(_w.segment_id)
+            )  # fmt: skip
+        if tx.execute(change).first() is not None:
+            taken.append(segment_id)
+    return [find_segment(tx, segment_id) for segment_id in taken]
+
+
+def renew(
+    tx: Connection, segment_ids: Sequence[str], generation_id: int, worker: str, *, lease_us: int
+) -> list[str]:
+    """Prolong claims to `lease_us`, an instant. Returns the ids still owned by `worker`."""
+    mine = and_(
+        _w.segment_id.in_(segment_ids), _w.generation_id == generation_id,
+        _w.worker == worker, _w.state == "claimed",
+    )  # fmt: skip
+    tx.execute(update(schema.index_work).where(mine).values(lease_us=lease_us))
+    return list(tx.execute(select(_w.segment_id).where(mine)).scalars())
+
+
+def claimants(tx: Connection, generation_id: int) -> list[str]:
+    """Workers that hold claims."""
+    query = select(_w.worker).where(_w.generation_id == generation_id, _w.state == "claimed")
+    return list(tx.execute(query.distinct()).scalars())
+
+
+def lapse(tx: Connection, generation_id: int, worker: str) -> None:
+    """End the leases of a worker that is known to be dead; the attempts still count."""
+    tx.execute(
+        update(schema.index_work)
+        .where(
+            _w.generation_id == generation_id, _w.worker == worker, _w.state == "claimed"
+        )
+        .values(lease_us=0)
+    )  # fmt: skip
+
+
+def give_up_lapsed(tx: Connection, generation_id: int, *, now_us: int, detail: str) -> None:
+    """Mark failed what workers died over MOST_LAPSES times: it must not kill the next one too."""
+    tx.execute(
+        update(schema.index_work)
+        .where(
+            _w.generation_id == generation_id, _w.state == "claimed",
+            _w.lease_us < now_us, _w.attempts >= MOST_LAPSES,
+        )
+        .values(state="failed", detail=detail[:500])
+    )  # fmt: skip
 
 
 def finish(
@@ -160,14 +258,17 @@ def finish(
 
 
 def fail(
-    tx: Connection, segment_id: str, generation_id: int, detail: str, *, retry_us: int
+    tx: Connection, segment_id: str, generation_id: int, worker: str, detail: str, *, retry_us: int
 ) -> None:
-    """Mark a segment failed with the reason; it may be claimed again from `retry_us` on."""
+    """Mark a claim of `worker` failed with the reason; free again from `retry_us` on."""
     tx.execute(
         update(schema.index_work)
-        .where(_w.segment_id == segment_id, _w.generation_id == generation_id)
+        .where(
+            _w.segment_id == segment_id, _w.generation_id == generation_id,
+            _w.worker == worker, _w.state == "claimed",
+        )
         .values(state="failed", detail=detail[:500], lease_us=retry_us)
-    )
+    )  # fmt: skip
 
 
 def release(tx: Connection, segment_id: str, generation_id: int, worker: str) -> None:
@@ -176,6 +277,16 @@ def release(tx: Connection, segment_id: str, generation_id: int, worker: str) ->
         schema.index_work.delete().where(
             _w.segment_id == segment_id, _w.generation_id == generation_id,
             _w.worker == worker, _w.state == "claimed",
+        )
+    )  # fmt: skip
+
+
+def forget(tx: Connection, segment_ids: Sequence[str], generation_id: int) -> None:
+    """As if never indexed: their rows in the lake are lost, or what failed is to be tried again."""
+    tx.execute(
+        schema.index_work.delete().where(
+            _w.segment_id.in_(segment_ids), _w.generation_id == generation_id,
+            _w.state.in_(["done", "failed"]),
         )
     )  # fmt: skip
 
@@ -218,6 +329,47 @@ def live_parts(tx: Connection, generation_id: int) -> dict[str, list[str]]:
     return result
 
 
+def indexed_segments(
+    tx: Connection, generation_id: int, *, camera_ids: Sequence[int] | None = None,
+    from_us: int | None = None, to_us: int | None = None, folder: str | None = None,
+) -> list[IndexedSegment]:  # fmt: skip
+    """As `live_parts`, row by row with times: cut to a span, cameras or a folder of the lake."""
+    query = (
+        select(_s.id, _s.camera_id, _s.start_us, _s.end_us, _w.part)
+        .join(schema.index_work, _s.id == _w.segment_id)
+        .where(_w.generation_id == generation_id, _w.state == "done", _s.state == "closed")
+        .order_by(_s.camera_id, _s.start_us, _s.id)
+    )
+    if camera_ids is not None:
+        query = query.where(_s.camera_id.in_(camera_ids))
+    if from_us is not None:
+        query = query.where(_s.end_us > from_us)
+    if to_us is not None:
+        query = query.where(_s.start_us < to_us)
+    if folder is not None:
+        query = query.where(_w.part.startswith(folder, autoescape=True))
+    return [IndexedSegment(*row) for row in tx.execute(query)]
+
+
+def pending(
+    tx: Connection, generation_id: int, *, camera_ids: Sequence[int] | None = None
+) -> tuple[int, int]:
+    """(how many closed segments are neither done nor failed, their footage in microseconds)."""
+    query = (
+        select(func.count(), func.coalesce(func.sum(_s.duration_us), 0))
+        .select_from(schema.segment)
+        .outerjoin(
+            schema.index_work,
+            and_(_w.segment_id == _s.id, _w.generation_id == generation_id),
+        )
+        .where(_s.state == "closed", or_(_w.state.is_(None), _w.state == "claimed"))
+    )
+    if camera_ids is not None:
+        query = query.where(_s.camera_id.in_(camera_ids))
+    count, duration_us = tx.execute(query).one()
+    return int(count), int(duration_us)
+
+
 def newest_indexed_us(tx: Connection, generation_id: int) -> dict[int, int]:
     """camera key → end of its newest indexed segment."""
     query = (
@@ -230,15 +382,50 @@ def newest_indexed_us(tx: Connection, generation_id: int) -> dict[int, int]:
 
 
 def failures(tx: Connection, generation_id: int) -> list[tuple[str, str]]:
-    """(segment id, reason) of what could not be indexed."""
-    query = select(_w.segment_id, _w.detail).where(
-        _w.generation_id == generation_id, _w.state == "failed"
+    """(segment id, reason) of kept footage that could not be indexed."""
+    query = (
+        select(_w.segment_id, _w.detail)
+        .join(schema.segment, _s.id == _w.segment_id)
+        .where(_w.generation_id == generation_id, _w.state == "failed", _s.state == "closed")
+        .order_by(_w.segment_id)
     )
     return [(row[0], row[1] or "") for row in tx.execute(query)]
+
+
+def _free(
+    generation_id: int,
+    now_us: int,
+    camera_ids: Sequence[int] | None,
+    volumes: Sequence[str] | None,
+    newest_first: bool,
+) -> Select[Any]:
+    """(id, attempts or NULL) of segments to index."""
+    query = (
+        select(_s.id, _w.attempts)
+        .outerjoin(
+            schema.index_work,
+            and_(_w.segment_id == _s.id, _w.generation_id == generation_id),
+        )
+        .where(
+            _s.state == "closed",
+            or_(
+                _w.segment_id.is_(None),
+                and_(_w.state == "claimed", _w.lease_us < now_us),
+                and_(_w.state == "failed", _w.attempts < MOST_ATTEMPTS, _w.lease_us < now_us),
+            ),
+        )
+        .order_by(_s.start_us.desc() if newest_first else _s.start_us)
+    )
+    if camera_ids is not None:
+        query = query.where(_s.camera_id.in_(camera_ids))
+    if volumes is not None:
+        query = query.where(_s.volume.in_(volumes))
+    return query
 
 
 def _generation(row: RowMapping) -> Generation:
     values = dict(row)
     values.pop("checkpoint")
+    values.pop("named")
     values["meaningful"] = bool(values["meaningful"])
     return Generation(**values)

@@ -146,7 +146,7 @@ def _write_part(
     with HashingFile(path) as target:
         pq.write_table(
             table, pa.PythonFile(target, mode="w"), row_group_size=ROW_GROUP, compression="zstd",
-            use_dictionary=["camera_id", "segment_id", "kind"],
+            use_dictionary=["camera_id", "segment_id", "kind"], write_page_checksum=True,
         )  # fmt: skip
         target.publish()
 
@@ -158,12 +158,13 @@ def read_part(lake: Path, part: str, generation: Generation) -> tuple[pa.Table, 
     """
     path = lake / part
     try:
-        table = pq.read_table(path)
+        # partitioning=None: the folder names are ours to read, not columns.
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     except FileNotFoundError:
         raise DataLoss(
             "lake part {part} is missing; run `hindsight index` to mend it", part=part
         ) from None
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise DataLoss(
             "lake part {part} is damaged ({error}); run `hindsight index` to mend it",
             part=part, error=error,
@@ -190,7 +191,8 @@ def read_part(lake: Path, part: str, generation: Generation) -> tuple[pa.Table, 
     )
     if hashlib.sha256(raw).hexdigest() != facts.get("hindsight.vectors_sha256"):
         raise DataLoss(
-            "lake part {part} is damaged: its vectors have another SHA-256; run `hindsight index` to mend it",
+            "lake part {part} is damaged: its vectors have another SHA-256;"
+            " run `hindsight index` to mend it",
             part=part,
         )
     vectors = np.frombuffer(raw, dtype=np.float16).reshape(table.num_rows, generation.dimension)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,8 +24,9 @@ BUSY_TIMEOUT_MS = 30_000  # writers of several processes queue; none holds the l
 class Ledger:
     """Facts about custody. `read` and `write` are the only ways in; a write is one transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, on_full: Callable[[], object] | None = None) -> None:
         self.url = url
+        self.on_full = on_full  # frees space when the disk is full, so that a retry commits
         try:
             self.engine: Engine = create_engine(url)
         except Exception as error:  # SQLAlchemy raises many kinds for a URL it cannot use
@@ -52,25 +53,40 @@ class Ledger:
             with writing.begin():
                 yield writing
 
+    def is_new(self) -> bool:
+        """Whether nothing was ever kept here: no schema, or not even a file."""
+        database = self.engine.url.database
+        if self._sqlite and database and not Path(database).exists():
+            return True  # asking would make the file
+        with self.read() as tx:
+            return MigrationContext.configure(tx).get_current_revision() is None
+
     def migrate(self) -> None:
         """Bring the schema to this version. Conflict if the ledger is of a later one."""
-        with self._translated(), self.engine.connect() as connection:
-            script = ScriptDirectory.from_config(self._alembic())
-            found = MigrationContext.configure(connection).get_current_revision()
-            connection.rollback()
-            if found == script.get_current_head():
+        with self.read() as tx:
+            if self._revision(tx) == self._scripts().get_current_head():
                 return
-            known = {revision.revision for revision in script.walk_revisions()}
-            if found is not None and found not in known:
-                raise Conflict(
-                    "ledger {url} was written by another version (revision {revision});"
-                    " use that version of Hindsight, nothing was changed",
-                    url=_redacted(self.url), revision=found,
-                )  # fmt: skip
+        with self.write() as tx:  # the first of several processes migrates, the others wait
+            if self._revision(tx) == self._scripts().get_current_head():
+                return
             config = self._alembic()
-            config.attributes["connection"] = connection
+            config.attributes["connection"] = tx
             command.upgrade(config, "head")
-            connection.commit()
+
+    def _revision(self, tx: Connection) -> str | None:
+        """The schema's revision, None before the first. Conflict when this version lacks it."""
+        found = MigrationContext.configure(tx).get_current_revision()
+        known = {revision.revision for revision in self._scripts().walk_revisions()}
+        if found is not None and found not in known:
+            raise Conflict(
+                "ledger {url} was written by another version (revision {revision});"
+                " use that version of Hindsight, nothing was changed",
+                url=_redacted(self.url), revision=found,
+            )  # fmt: skip
+        return found
+
+    def _scripts(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self._alembic())
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -89,13 +105,16 @@ class Ledger:
             text = str(error.orig)
             url = _redacted(self.url)
             if "disk is full" in text or "No space left" in text:
+                if self.on_full:
+                    self.on_full()
                 raise ResourceExhausted(
                     "ledger {url} cannot grow: the disk is full; free space, then try again",
                     url=url,
                 ) from error
             if "malformed" in text or "not a database" in text:
                 raise DataLoss(
-                    "ledger {url} is damaged ({error}); restore it or run `hindsight rebuild`",
+                    "ledger {url} is damaged ({error}); restore it from your backup, or move it"
+                    " away and run `hindsight rebuild --adopt`",
                     url=url, error=text,
                 ) from error  # fmt: skip
             if isinstance(error, OperationalError):

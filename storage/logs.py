@@ -9,8 +9,8 @@ import re
 import sys
 import time
 
-# user:password@ in any URL
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+# user:password@ in any URL, up to the last '@' before the path: a password may hold one too
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
 _QUERY_SECRETS = re.compile(r"(?P<key>[?&](?:password|passwd|pwd|token|key|secret)=)[^&\s]+", re.I)
 REPEAT_S = 60.0
 

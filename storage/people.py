@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -21,8 +22,12 @@ SHORTEST_PASSWORD = 10
 _u = schema.user.c
 _s = schema.session.c
 _hasher = PasswordHasher()  # argon2id with the library's defaults (RFC 9106 low-memory profile)
-# Checked when the name is unknown, so that the answer takes as long as for a known one.
-_DECOY = _hasher.hash(secrets.token_hex(16))
+
+
+@cache
+def _decoy() -> str:
+    """Checked when the name is unknown, so that the answer takes as long as for a known one."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def one_time_password() -> str:
@@ -42,7 +47,7 @@ def add_user(
     must_change: bool = True,
 ) -> User:
     """A new person. Conflict if the name is taken, Invalid if name or password will not do."""
-    if not name.strip() or len(name) > 100 or any(ch.isspace() for ch in name):
+    if not 1 <= len(name) <= 100 or any(not ch.isprintable() or ch.isspace() for ch in name):
         raise Invalid(
             "user name {name} must be 1–100 characters without spaces", name=repr(name[:40])
         )
@@ -83,7 +88,15 @@ def set_user(
     password: str | None = None,
     must_change: bool | None = None,
 ) -> User:
-    """Change a person; a new password, a new role or disabling ends their sessions."""
+    """Change a person; a new password, a new role or disabling ends their sessions.
+
+    Conflict when nobody would be left who may administer.
+    """
+    if (enabled is False or role not in (None, Role.ADMINISTRATOR)) and _is_last(tx, user):
+        raise Conflict(
+            "{user} is the last administrator; make somebody else one first, nothing was changed",
+            user=user.name,
+        )
     values: dict[str, object] = {}
     if role is not None:
         values["role"] = role.value
@@ -114,7 +127,7 @@ def check_password(tx: Connection, name: str, password: str, now_us: int) -> Use
         seconds = -(-(row["locked_until_us"] - now_us) // US)
         raise Denied("too many wrong passwords; try again in {seconds} s", seconds=seconds)
     try:
-        _hasher.verify(_DECOY if row is None else row["password_hash"], password)
+        _hasher.verify(_decoy() if row is None else row["password_hash"], password)
         fits = row is not None and bool(row["enabled"])
     except (VerificationError, InvalidHashError):
         fits = False
@@ -166,6 +179,12 @@ def session_user(tx: Connection, token: str, now_us: int) -> User | None:
 def close_session(tx: Connection, token: str) -> None:
     """Log out."""
     tx.execute(delete(schema.session).where(_s.token_hash == _token_hash(token)))
+
+
+def _is_last(tx: Connection, user: User) -> bool:
+    """Whether `user` is the only enabled administrator."""
+    query = select(_u.id).where(_u.role == Role.ADMINISTRATOR.value, _u.enabled)
+    return list(tx.execute(query).scalars()) == [user.id]
 
 
 def _token_hash(token: str) -> str:

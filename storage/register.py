@@ -20,6 +20,11 @@ CHANGEABLE = (
     "name", "url", "site", "site_class", "gb_code", "department", "address",
     "lon", "lat", "view_deg", "vendor", "tz", "retention_class", "enabled",
 )  # fmt: skip
+# Characters, as the ledger's columns have room for.
+LONGEST = {
+    "name": 200, "url": 2000, "site": 400, "department": 200, "address": 400, "vendor": 200,
+    "retention_class": 40,
+}  # fmt: skip
 
 
 def slug_of(name: str) -> str:
@@ -46,8 +51,9 @@ def add_camera(
     slug = slug_of(name)
     values: dict[str, Any] = {"site": "", "site_class": 3, "tz": "UTC", "enabled": True}
     values |= {key: value for key, value in facts.items() if value is not None}
-    _check(values)
-    values |= {"slug": slug, "name": name.strip(), "url": url, "created_us": created_us}
+    values |= {"name": name.strip(), "url": url}
+    check_facts(values)
+    values |= {"slug": slug, "created_us": created_us}
     try:
         with tx.begin_nested():
             key: int = tx.execute(
@@ -60,7 +66,9 @@ def add_camera(
             " `hindsight camera set` changes one",
             camera=slug, field=taken,
         ) from None  # fmt: skip
-    if credentials and vault:
+    if credentials:
+        if vault is None:
+            raise ValueError("credentials need a vault")  # never drop a password silently
         set_credentials(tx, key, credentials, vault)
     return camera_by_id(tx, key)
 
@@ -70,7 +78,7 @@ def set_camera(tx: Connection, camera: Camera, **facts: Any) -> Camera:
     unknown = set(facts) - set(CHANGEABLE)
     if unknown:
         raise Invalid("camera has no field {field}", field=", ".join(sorted(unknown)))
-    _check(facts)
+    check_facts(facts)
     if facts:
         try:
             with tx.begin_nested():
@@ -111,6 +119,11 @@ def find_camera(tx: Connection, name: str) -> Camera:
     )
     rows = tx.execute(query).mappings().all()
     exact = [row for row in rows if row["slug"] == name] or rows
+    if len(exact) > 1:
+        raise Conflict(
+            "{camera} means several cameras ({slugs}); name one of them",
+            camera=name, slugs=", ".join(sorted(row["slug"] for row in exact)),
+        )  # fmt: skip
     if not exact:
         raise NotFound(
             "camera {camera} is not registered; `hindsight camera list` shows the register",
@@ -153,6 +166,11 @@ def set_credentials(
         tx.execute(insert(schema.credential).values(camera_id=camera_id, sealed=sealed))
 
 
+def cameras_with_credentials(tx: Connection) -> set[int]:
+    """Keys of the cameras that have user and password."""
+    return set(tx.execute(select(schema.credential.c.camera_id)).scalars())
+
+
 def credentials_of(tx: Connection, camera_id: int, vault: Fernet) -> tuple[str, str] | None:
     """(user, password) of a camera. DataLoss when the key no longer opens them."""
     sealed = tx.execute(
@@ -178,10 +196,21 @@ def _try_slug(name: str) -> str:
         return name
 
 
-def _check(values: dict[str, Any]) -> None:
+def check_facts(values: dict[str, Any]) -> None:
+    """Invalid when a fact of a camera is out of range; tidies `site` and `name` in place."""
+    for field, longest in LONGEST.items():
+        text = values.get(field)
+        if text is not None and (len(text) > longest or _has_control(text)):
+            raise Invalid(
+                "{field} {value} must be one line of at most {longest} characters",
+                field=field, value=repr(text[:40]), longest=longest,
+            )  # fmt: skip
+    if "name" in values:
+        slug_of(values["name"])
+        values["name"] = values["name"].strip()
     if (tz := values.get("tz")) is not None:
         zone(tz)
-    if (code := values.get("gb_code")) is not None and not re.fullmatch(r"\d{20}", code):
+    if (code := values.get("gb_code")) is not None and not re.fullmatch(r"[0-9]{20}", code):
         raise Invalid("GB code {code} must have 20 digits", code=code)
     if (site_class := values.get("site_class")) is not None and site_class not in (1, 2, 3):
         raise Invalid("site class {value} must be 1, 2 or 3", value=site_class)
@@ -193,6 +222,11 @@ def _check(values: dict[str, Any]) -> None:
         raise Invalid("view direction {value} must lie in 0…360 degrees", value=view)
     if (site := values.get("site")) is not None:
         values["site"] = "/".join(part.strip() for part in site.split("/") if part.strip())
+
+
+def _has_control(text: str) -> bool:
+    """Control characters, line breaks, lone surrogates; a Chinese blank (U+3000) is none."""
+    return any(unicodedata.category(ch) in ("Cc", "Cs", "Zl", "Zp") for ch in text)
 
 
 def _camera(row: RowMapping) -> Camera:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from storage.errors import Denied
-from storage.i18n import tr
+from storage.i18n import N_
 from storage.vocabulary import Role, User
 
 
@@ -33,6 +33,19 @@ RIGHTS: dict[Role, frozenset[Verb]] = {
 }
 
 
+# One whole sentence per verb, so that each language can say it its own way.
+_REFUSALS: dict[Verb, str] = {
+    Verb.SEE: N_("{user} may not see the cameras; an administrator can change the role"),
+    Verb.SEARCH: N_("{user} may not search; an administrator can change the role"),
+    Verb.PLAY: N_("{user} may not watch footage; an administrator can change the role"),
+    Verb.EXPORT: N_("{user} may not export footage; an administrator can change the role"),
+    Verb.HOLD: N_("{user} may not hold or release footage; an administrator can change the role"),
+    Verb.MANAGE: N_("{user} may not change cameras; an administrator can change the role"),
+    Verb.AUDIT: N_("{user} may not read the audit log; an administrator can change the role"),
+    Verb.ADMINISTER: N_("{user} may not manage users; only an administrator may"),
+}
+
+
 def may(user: User, verb: Verb | str) -> bool:
     """Whether `user` may do `verb`. A disabled person may nothing."""
     return user.enabled and Verb(verb) in RIGHTS[user.role]
@@ -41,7 +54,4 @@ def may(user: User, verb: Verb | str) -> bool:
 def require(user: User, verb: Verb | str) -> None:
     """Denied unless `user` may do `verb`."""
     if not may(user, verb):
-        raise Denied(
-            "{user} ({role}) has no right to {verb}; an administrator can grant a role that has it",
-            user=user.name, role=user.role.value, verb=Verb(verb).value,
-        )  # fmt: skip
+        raise Denied(_REFUSALS[Verb(verb)], user=user.name)

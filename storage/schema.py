@@ -113,6 +113,16 @@ segment = Table(
     Index("ix_segment_sha256", "sha256"),
 )
 
+verification = Table(
+    "verification",
+    metadata,
+    Column("segment_id", String(26), ForeignKey("segment.id"), primary_key=True),
+    Column("verified_us", BigInteger, nullable=False, comment="when its bytes were last hashed"),
+    Column("outcome", String(10), nullable=False),
+    CheckConstraint("outcome IN ('sound', 'damaged', 'missing')", name="outcome"),
+    Index("ix_verification_verified", "verified_us"),
+)
+
 gap = Table(
     "gap",
     metadata,
@@ -257,6 +267,13 @@ generation = Table(
     Column("state", String(10), nullable=False),
     Column("meaningful", Boolean, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    Column(
+        "named",
+        String(1300),
+        nullable=False,
+        server_default="",
+        comment="model and checkpoint that the settings named when it was made",
+    ),
     UniqueConstraint("model", "number"),
     CheckConstraint("state IN ('building', 'active', 'retired')", name="state"),
 )

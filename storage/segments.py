@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, insert, select, update
 
 from storage import schema
 from storage.errors import NotFound
+from storage.ledger import Ledger
 from storage.vocabulary import ClockSource, Segment, SegmentState
 
 _s = schema.segment.c
@@ -98,6 +99,13 @@ def last_segment(tx: Connection, camera_id: int) -> Segment | None:
     return None if row is None else _segment(row)
 
 
+def follower(tx: Connection, camera_id: int, sha256: str) -> Segment | None:
+    """The segment of this camera that names these bytes as its predecessor's, or None."""
+    query = _query().where(_s.camera_id == camera_id, _s.prev_sha256 == sha256).limit(1)
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _segment(row)
+
+
 def by_sha256(tx: Connection, camera_id: int, sha256: str) -> Segment | None:
     """A segment of this camera with these very bytes, or None."""
     query = _query().where(_s.camera_id == camera_id, _s.sha256 == sha256).limit(1)
@@ -115,6 +123,13 @@ def count_segments(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(schema.segment)).scalar_one())
 
 
+def kept_time(tx: Connection) -> tuple[int, int]:
+    """(how many closed segments, their durations together in microseconds)."""
+    query = select(func.count(), func.coalesce(func.sum(_s.duration_us), 0))
+    count, duration_us = tx.execute(query.where(_s.state == "closed")).one()
+    return int(count), int(duration_us)
+
+
 def expire(tx: Connection, segment_ids: Sequence[str], rule: str, at_us: int) -> int:
     """Turn closed rows into tombstones: the step before any file is unlinked."""
     result = tx.execute(
@@ -125,15 +140,48 @@ def expire(tx: Connection, segment_ids: Sequence[str], rule: str, at_us: int) ->
     return result.rowcount
 
 
+def get(tx: Connection, segment_ids: Sequence[str]) -> list[Segment]:
+    """Those of `segment_ids` that the ledger has, by id."""
+    query = _query().where(_s.id.in_(segment_ids)).order_by(_s.id)
+    return [_segment(row) for row in tx.execute(query).mappings()]
+
+
+def matching(
+    tx: Connection, *where: ColumnElement[bool], limit: int | None = None
+) -> list[Segment]:
+    """Rows of any state that fulfil `where`, oldest first: for the rules of retention."""
+    query = _query().where(*where).order_by(_s.start_us, _s.id).limit(limit)
+    return [_segment(row) for row in tx.execute(query).mappings()]
+
+
+def pages(
+    ledger: Ledger, state: SegmentState = SegmentState.CLOSED, size: int = 1000
+) -> Iterator[list[Segment]]:
+    """All rows of a state by id, each page in a transaction of its own.
+
+    For walks that take hours: one long read would keep SQLite's log from ever shrinking.
+    """
+    last = ""
+    while True:
+        with ledger.read() as tx:
+            query = _query().where(_s.state == state.value, _s.id > last)
+            rows = tx.execute(query.order_by(_s.id).limit(size)).mappings()
+            page = [_segment(row) for row in rows]
+        if not page:
+            return
+        yield page
+        last = page[-1].id
+
+
 def not_unlinked(tx: Connection) -> list[Segment]:
     """Tombstones whose file may still be there."""
     query = _query().where(_s.state == "expired", _s.unlinked_us.is_(None)).order_by(_s.id)
     return [_segment(row) for row in tx.execute(query).mappings()]
 
 
-def mark_unlinked(tx: Connection, segment_id: str, at_us: int) -> None:
-    """The file of a tombstone is gone, durably."""
-    tx.execute(update(schema.segment).where(_s.id == segment_id).values(unlinked_us=at_us))
+def mark_unlinked(tx: Connection, segment_ids: Sequence[str], at_us: int) -> None:
+    """The files of these tombstones are gone, durably."""
+    tx.execute(update(schema.segment).where(_s.id.in_(segment_ids)).values(unlinked_us=at_us))
 
 
 def _query() -> Select[Any]:

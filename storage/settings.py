@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from storage.errors import Invalid
 
@@ -13,7 +14,13 @@ FILE_NAME = "hindsight.toml"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("url", "checkpoint", mode="before", check_fields=False)
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """TOML has no null: the template writes "" for it."""
+        return None if value == "" else value
 
 
 class LedgerSettings(_Section):
@@ -35,7 +42,8 @@ class RecorderSettings(_Section):
         60,
         ge=5,
         le=3600,
-        description="length of a segment, seconds; cut at the keyframe nearest to its multiple on the wall clock",
+        description="length of a segment, seconds; cut at the keyframe nearest to its multiple on"
+        " the wall clock",
     )
     fragment_s: float = Field(
         2, ge=0.2, le=10, description="length of a fragment, seconds: what a power cut may cost"
@@ -65,7 +73,7 @@ class RetentionSettings(_Section):
     class_1_days: float = Field(730, gt=0, description="promise for sites of class 1 (一类), days")
     class_2_days: float = Field(90, gt=0, description="promise for sites of class 2 (二类), days")
     class_3_days: float = Field(30, gt=0, description="promise for sites of class 3 (三类), days")
-    named_days: dict[str, float] = Field(
+    named_days: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict, description="promise per retention class of a camera, days"
     )
     free_floor_bytes: int = Field(
@@ -78,14 +86,15 @@ class IndexerSettings(_Section):
 
     model: str = Field(
         "nano",
-        description="embedding model: nano, or any open_clip architecture, or ARCHITECTURE/PRETRAINED",
+        description="embedding model: nano, any open_clip architecture, or ARCHITECTURE/PRETRAINED",
     )
     checkpoint: Path | None = Field(None, description="local weights (safetensors) for that model")
     interval_s: float = Field(
         2,
         ge=0.1,
         le=600,
-        description="at most so far apart are two indexed pictures, seconds; keyframes come first, other pictures fill in",
+        description="at most so far apart are two indexed pictures, seconds; keyframes come first,"
+        " other pictures fill in",
     )
     batch: int = Field(32, ge=1, le=1024, description="pictures embedded at once")
     threads: int = Field(0, ge=0, le=256, description="CPU threads for embedding; 0: all cores")
@@ -155,7 +164,7 @@ def load_settings(path: Path | None) -> Settings:
         return Settings()
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise Invalid(
             "settings file {file} cannot be read: {error}", file=path, error=error
         ) from None

@@ -19,9 +19,9 @@ def split_url(url: str) -> tuple[str, tuple[str, str] | None]:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
+    except ValueError:  # its text may quote a piece of a password
         raise Invalid(
-            "camera URL {url} cannot be read: {error}", url=_shown(text), error=error
+            "camera URL {url} cannot be read: its host or port is malformed", url=_shown(text)
         ) from None
     if parts.scheme not in SCHEMES or any(ord(ch) < 32 for ch in text) or len(text) > 2000:
         raise Invalid(
@@ -54,8 +54,8 @@ def join_url(url: str, credentials: tuple[str, str] | None) -> str:
 
 
 def _shown(text: str) -> str:
-    """Fit for a message: no credentials, not endless."""
-    head, at, tail = text.partition("@")
-    if at and "://" in head:
-        text = f"{head.split('://')[0]}://***@{tail}"
+    """Fit for a message: no credentials, not endless. A password may itself hold '@' or '/'."""
+    if "@" in text:
+        scheme, mark, _ = text.partition("://")
+        text = f"{scheme + mark if mark else ''}***@{text.rpartition('@')[2]}"
     return text[:200]

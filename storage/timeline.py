@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
 
 from storage import schema
-from storage.vocabulary import Gap, GapCause, Span
+from storage.vocabulary import Gap, GapCause, SegmentState, Span
 
+# Two segments closer than this follow one another: the length of the last picture of a segment
+# is a guess, and a camera at 2 pictures a second guesses half a second wrong.
+JOIN_US = 1_000_000
 _g = schema.gap.c
 _e = schema.expectation.c
 
@@ -45,12 +48,15 @@ def intersect(a: Iterable[Span], b: Iterable[Span]) -> list[Span]:
 def subtract(a: Iterable[Span], b: Iterable[Span]) -> list[Span]:
     """Spans of `a` outside `b`."""
     result: list[Span] = []
-    holes = merge(b)
+    holes, first = merge(b), 0
     for span in merge(a):
         cursor = span.start_us
-        for hole in holes:
-            if hole.end_us <= cursor or hole.start_us >= span.end_us:
-                continue
+        while first < len(holes) and holes[first].end_us <= cursor:
+            first += 1
+        for i in range(first, len(holes)):
+            hole = holes[i]
+            if hole.start_us >= span.end_us:
+                break
             if hole.start_us > cursor:
                 result.append(Span(cursor, hole.start_us))
             cursor = max(cursor, hole.end_us)
@@ -101,16 +107,83 @@ def expected(tx: Connection, camera_id: int, asked: Span) -> list[Span]:
 
 def recorded(tx: Connection, camera_id: int, asked: Span) -> list[Span]:
     """What, inside `asked`, is kept in closed segments."""
+    return _footage(tx, camera_id, asked, SegmentState.CLOSED)
+
+
+def deleted(tx: Connection, camera_id: int, asked: Span) -> list[Span]:
+    """What, inside `asked`, was recorded and lawfully deleted: the spans of tombstones."""
+    return _footage(tx, camera_id, asked, SegmentState.EXPIRED)
+
+
+def _footage(tx: Connection, camera_id: int, asked: Span, state: SegmentState) -> list[Span]:
     s = schema.segment.c
     rows = tx.execute(
         select(s.start_us, s.end_us).where(
             s.camera_id == camera_id,
-            s.state == "closed",
+            s.state == state.value,
             s.start_us < asked.end_us,
             s.end_us > asked.start_us,
         )
     )
     return intersect([Span(start, end) for start, end in rows], [asked])
+
+
+def extent(tx: Connection, camera_ids: Sequence[int], now_us: int) -> Span | None:
+    """From the first to the last moment these cameras recorded or should have; None if never.
+
+    An expectation that has not ended reaches to `now_us`.
+    """
+    s = schema.segment.c
+    ends = func.max(func.coalesce(_e.end_us, now_us))
+    due = tx.execute(
+        select(func.min(_e.start_us), ends).where(_e.camera_id.in_(camera_ids))
+    ).one()  # fmt: skip
+    kept = tx.execute(
+        select(func.min(s.start_us), func.max(s.end_us)).where(
+            s.camera_id.in_(camera_ids), s.state == "closed"
+        )
+    ).one()
+    starts = [one[0] for one in (due, kept) if one[0] is not None]
+    if not starts:
+        return None
+    return Span(min(starts), max(one[1] for one in (due, kept) if one[1] is not None))
+
+
+def expected_by_camera(
+    tx: Connection, camera_ids: Sequence[int], asked: Span
+) -> dict[int, list[Span]]:
+    """As `expected`, for many cameras in one query; a camera without any is left out."""
+    rows = tx.execute(
+        select(_e.camera_id, _e.start_us, _e.end_us).where(
+            _e.camera_id.in_(camera_ids),
+            _e.start_us < asked.end_us,
+            or_(_e.end_us.is_(None), _e.end_us > asked.start_us),
+        )
+    )
+    return _by_camera(((c, start, end or asked.end_us) for c, start, end in rows), asked)
+
+
+def recorded_by_camera(
+    tx: Connection, camera_ids: Sequence[int], asked: Span
+) -> dict[int, list[Span]]:
+    """As `recorded`, for many cameras in one query; a camera without any is left out."""
+    s = schema.segment.c
+    rows = tx.execute(
+        select(s.camera_id, s.start_us, s.end_us).where(
+            s.camera_id.in_(camera_ids),
+            s.state == "closed",
+            s.start_us < asked.end_us,
+            s.end_us > asked.start_us,
+        )
+    )
+    return _by_camera(((row[0], row[1], row[2]) for row in rows), asked)
+
+
+def _by_camera(rows: Iterable[tuple[int, int, int]], asked: Span) -> dict[int, list[Span]]:
+    spans: dict[int, list[Span]] = {}
+    for camera_id, start, end in rows:
+        spans.setdefault(camera_id, []).append(Span(start, end))
+    return {camera_id: intersect(each, [asked]) for camera_id, each in spans.items()}
 
 
 def open_gap(
@@ -175,11 +248,17 @@ def gaps(
 
 
 def unexplained(tx: Connection, camera_id: int, asked: Span) -> list[Span]:
-    """Expected time that is neither recorded nor inside a gap row: must be empty."""
+    """Expected time that is neither recorded, nor deleted, nor in a gap row: must be empty.
+
+    Holes of up to JOIN_US do not count: they are how cameras round the length of a picture.
+    """
     rows = gaps(tx, camera_ids=[camera_id], from_us=asked.start_us, to_us=asked.end_us)
-    explained = [Span(gap.start_us, gap.end_us or asked.end_us) for gap in rows]
-    missing = subtract(expected(tx, camera_id, asked), recorded(tx, camera_id, asked))
-    return subtract(missing, explained)
+    explained = [
+        Span(gap.start_us, asked.end_us if gap.end_us is None else gap.end_us) for gap in rows
+    ]
+    explained += recorded(tx, camera_id, asked) + deleted(tx, camera_id, asked)
+    holes = subtract(expected(tx, camera_id, asked), explained)
+    return [hole for hole in holes if hole.duration_us > JOIN_US]
 
 
 def _short(detail: str | None) -> str | None:

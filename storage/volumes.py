@@ -121,36 +121,50 @@ def segment_path(camera: str, start_us: int, segment_id: str, suffix: str) -> st
     return f"{camera}/{when:%Y-%m-%d}/{when:%H}/{stamp}_{segment_id}.{suffix}"
 
 
-def open_volume(tx: Connection, name: str, root: Path, *, now_us: int, create: bool) -> Volume:
-    """The volume `name` at `root`, known to the ledger by the uuid in its identity file.
+def known_volumes(tx: Connection) -> dict[str, str]:
+    """Volume name → uuid, as the ledger knows them."""
+    v = schema.volume.c
+    return {row.name: row.uuid for row in tx.execute(select(v.name, v.uuid).order_by(v.name))}
 
-    With `create`, a folder without identity becomes a new volume if the ledger knows none of
-    that name and the folder is empty; otherwise what lies there is never taken for ours.
+
+def make_volume(
+    tx: Connection, name: str, root: Path, *, now_us: int, adopt: bool = False
+) -> Volume:
+    """The folder `root` becomes the volume `name`, new to this ledger.
+
+    An empty folder gets an identity. Footage of another ledger is refused, or with `adopt` taken
+    as it is, under the identity it has. Anything else that lies there is never taken for ours.
     """
-    row = tx.execute(select(schema.volume.c.uuid).where(schema.volume.c.name == name)).first()
     identity = root / IDENTITY
-    if row is not None:
-        return Volume(name, root, row.uuid)
     if identity.exists():
-        raise Conflict(
-            "volume {volume} at {root} holds the footage of another ledger; use that ledger, or"
-            " take the footage in with `hindsight rebuild --adopt`. Nothing was changed",
-            volume=name, root=root,
-        )  # fmt: skip
-    if not create:
-        raise Unavailable(
-            "volume {volume} at {root} has no identity file; is the disk mounted?",
-            volume=name,
-            root=root,
-        )
-    if root.exists() and any(root.iterdir()):
-        raise Conflict(
-            "folder {root} is not empty and not a volume; name an empty folder for volume {volume}",
-            root=root, volume=name,
-        )  # fmt: skip
-    made = Volume(name, root, str(uuid.uuid4()))
-    make_directory(root)
-    facts = {"uuid": made.uuid, "name": name, "created": rfc3339(now_us), "format": 1}
-    write_file(identity, json.dumps(facts, indent=1).encode())
+        if not adopt:
+            raise Conflict(
+                "volume {volume} at {root} holds the footage of another ledger; use that ledger, or"
+                " take the footage in with `hindsight rebuild --adopt`. Nothing was changed",
+                volume=name, root=root,
+            )  # fmt: skip
+        made = Volume(name, root, _uuid_in(identity))
+    else:
+        if root.exists() and {entry.name for entry in root.iterdir()} - {"lost+found"}:
+            raise Conflict(
+                "folder {root} is not empty and not a volume; name an empty folder for volume"
+                " {volume}",
+                root=root, volume=name,
+            )  # fmt: skip
+        made = Volume(name, root, str(uuid.uuid4()))
+        make_directory(root)
+        facts = {"uuid": made.uuid, "name": name, "created": rfc3339(now_us), "format": 1}
+        write_file(identity, json.dumps(facts, indent=1).encode())
     tx.execute(insert(schema.volume).values(name=name, uuid=made.uuid, created_us=now_us))
     return made
+
+
+def _uuid_in(identity: Path) -> str:
+    try:
+        return str(uuid.UUID(json.loads(identity.read_bytes())["uuid"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataLoss(
+            "the identity file {file} cannot be read ({error}); restore it from your backup,"
+            " nothing was changed",
+            file=identity, error=error,
+        ) from None  # fmt: skip

@@ -1,0 +1,150 @@
+"""The half of `check` that looks at the ledger: holds, time, gaps, chains, and the lake's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, and_, exists, func, or_, select
+
+from storage import audit, schema, timeline
+from storage.camera_states import states
+from storage.clock import EARLIEST_US, LATEST_US, rfc3339
+from storage.directory import DataDirectory
+from storage.errors import DataLoss
+from storage.findings import Finding, Level, of_segment
+from storage.generations import generations, live_parts
+from storage.i18n import N_
+from storage.register import cameras
+from storage.segments import matching
+from storage.status import longest_open_us, settled_span
+from storage.vocabulary import Span
+
+_s = schema.segment.c
+_h = schema.hold.c
+_BREAKS = {
+    "changed": N_("audit row {row} was changed: its hash does not fit"),
+    "missing": N_("audit row {row} is missing"),
+    "unlinked": N_("audit row {row} does not follow the row before it"),
+    "cut": N_(
+        "the noted head is not in the audit chain: rows up to {row} were cut off or replaced"
+    ),
+}
+
+
+def check_ledger(directory: DataDirectory, level: Level) -> Iterator[Finding]:
+    """Everything that can be told without the media files."""
+    yield from _times(directory)
+    yield from _holds(directory)
+    yield from _gaps(directory)
+    yield from _chain(directory)
+    yield from _lake(directory, level)
+    with directory.ledger.read() as tx:
+        yield from audit_findings(tx)
+
+
+def audit_findings(tx: Connection, noted: str | None = None) -> Iterator[Finding]:
+    """Breaks of the audit chain (invariant 10)."""
+    for broken in audit.verify(tx, noted):
+        yield Finding(10, _BREAKS[broken.what], {"row": broken.seq})
+
+
+def _times(directory: DataDirectory) -> Iterator[Finding]:
+    """No instant outside what any camera can have seen (invariant 7)."""
+    with directory.ledger.read() as tx:
+        for segment in matching(tx, or_(_s.start_us < EARLIEST_US, _s.end_us >= LATEST_US)):
+            yield of_segment(
+                segment, 7, N_("segment {segment} ({camera}) lies at an impossible time")
+            )
+
+
+def _holds(directory: DataDirectory) -> Iterator[Finding]:
+    """No tombstone was made under a hold that was in force then (invariant 4)."""
+    under = exists(
+        select(_h.id).where(
+            _h.camera_id == _s.camera_id,
+            and_(_h.start_us < _s.end_us, _h.end_us > _s.start_us),
+            _h.created_us <= _s.expired_us,
+            or_(_h.released_us.is_(None), _h.released_us > _s.expired_us),
+            or_(_h.expires_us.is_(None), _h.expires_us > _s.expired_us),
+        )
+    )
+    with directory.ledger.read() as tx:
+        for segment in matching(tx, _s.state == "expired", under):
+            yield of_segment(
+                segment, 4, N_("segment {segment} ({camera}) was deleted while it was held")
+            )
+
+
+def _gaps(directory: DataDirectory) -> Iterator[Finding]:
+    """recorded + gaps = expected, per camera, up to now (invariant 6)."""
+    now_us = directory.clock.now_us()
+    e = schema.expectation.c
+    with directory.ledger.read() as tx:
+        known = states(tx)
+        for camera in cameras(tx):
+            first = tx.execute(
+                select(func.min(e.start_us)).where(e.camera_id == camera.id)
+            ).scalar()
+            if first is None or first >= now_us:
+                continue
+            asked = settled_span(
+                tx, camera, known.get(camera.id), Span(first, now_us), now_us,
+                longest_open_us(directory),
+            )  # fmt: skip
+            lasting = timeline.open_expectation(tx, camera.id) is not None
+            for hole in timeline.unexplained(tx, camera.id, asked):
+                waits = lasting and hole.end_us == now_us
+                message = (
+                    N_("{camera} has recorded nothing since {start}; the next `hindsight record`"
+                       " states why")
+                    if waits
+                    else N_("{camera} has neither footage nor a gap from {start} to {end}")
+                )  # fmt: skip
+                yield Finding(
+                    6, message,
+                    {"camera": camera.slug, "start": rfc3339(hole.start_us),
+                     "end": rfc3339(hole.end_us)},
+                    loss=not waits, camera=camera.slug,
+                    start_us=hole.start_us, end_us=hole.end_us,
+                )  # fmt: skip
+
+
+def _chain(directory: DataDirectory) -> Iterator[Finding]:
+    """Every segment's predecessor is in the ledger, the camera's first excepted (invariant 13).
+
+    The first known one may follow footage that an earlier ledger knew.
+    """
+    before = schema.segment.alias("before")
+    follows = exists(
+        select(before.c.id).where(
+            before.c.camera_id == _s.camera_id, before.c.sha256 == _s.prev_sha256
+        )
+    )
+    earlier = exists(
+        select(before.c.id).where(before.c.camera_id == _s.camera_id, before.c.id < _s.id)
+    )
+    with directory.ledger.read() as tx:
+        for segment in matching(tx, _s.prev_sha256.is_not(None), ~follows, earlier):
+            yield of_segment(
+                segment, 13, N_("the segment before {segment} ({camera}) is not in the ledger")
+            )
+
+
+def _lake(directory: DataDirectory, level: Level) -> Iterator[Finding]:
+    """Every part that a finished row names is there, and at level hash whole (invariant 8)."""
+    with directory.ledger.read() as tx:
+        wanted = [(g, part) for g in generations(tx) for part in live_parts(tx, g.id)
+                  if g.state != "retired"]  # fmt: skip
+    for generation, part in wanted:
+        if not (directory.lake / part).is_file():
+            yield Finding(
+                8, N_("lake part {part} is missing; run `hindsight index` to mend it"),
+                {"part": part}, path=part,
+            )  # fmt: skip
+        elif level is Level.HASH:
+            from storage.lake import read_part  # brings in pyarrow: only when it is needed
+
+            try:
+                read_part(directory.lake, part, generation)
+            except DataLoss as error:
+                yield Finding(8, error.message, error.fields, path=part)

@@ -1,0 +1,173 @@
+"""The half of `check` that looks at volumes: identity, each row's file, files without a row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from storage.clock import US
+from storage.directory import DataDirectory
+from storage.durable import OPEN_SUFFIX, sha256_file
+from storage.errors import DataLoss, HindsightError, Invalid
+from storage.findings import Finding, Level, Progress, of_segment
+from storage.fragments import FACTS_SUFFIX, facts_file, read_facts
+from storage.i18n import N_
+from storage.segments import count_segments, get, known_paths, pages
+from storage.vocabulary import Segment, SegmentState
+from storage.volumes import IDENTITY, Volume, known_volumes
+
+OPEN_YOUNG_US = 120 * US  # a running recorder has written to its unfinished file since
+
+
+def open_volumes(directory: DataDirectory) -> tuple[dict[str, Volume], list[Finding]]:
+    """Volumes that show their identity, and a finding for each that does not (invariant 12)."""
+    with directory.ledger.read() as tx:
+        names = known_volumes(tx)
+    volumes: dict[str, Volume] = {}
+    absent: list[Finding] = []
+    for name in names:
+        try:
+            volume = directory.archive.volume(name)
+            volume.verify()
+            volumes[name] = volume
+        except HindsightError as error:
+            absent.append(Finding(12, error.message, error.fields, volume=name))
+    return volumes, absent
+
+
+def files_of(volume: Volume) -> Iterator[str]:
+    """Every file on a volume but its identity, relative to its root."""
+    for folder, _, names in os.walk(volume.root):
+        for name in names:
+            relative = (Path(folder) / name).relative_to(volume.root).as_posix()
+            if relative != IDENTITY:
+                yield relative
+
+
+def check_segments(
+    directory: DataDirectory, level: Level, volumes: dict[str, Volume], progress: Progress
+) -> Iterator[Finding]:
+    """Closed rows have their file (invariants 1, 13), tombstones have none (invariant 3)."""
+    with directory.ledger.read() as tx:
+        total, done = count_segments(tx), 0
+    for state in (SegmentState.CLOSED, SegmentState.EXPIRED):
+        for page in pages(directory.ledger, state):
+            for segment in page:
+                if volume := volumes.get(segment.volume):
+                    closed = state is SegmentState.CLOSED
+                    finding = (
+                        examine(volume, segment, level) if closed else _lingering(volume, segment)
+                    )
+                    # Retention may have removed it, lawfully, since the row was read.
+                    if finding is not None and (not closed or still_closed(directory, segment)):
+                        yield finding
+                done += 1
+                progress(done, max(done, total))
+
+
+def examine(volume: Volume, segment: Segment, level: Level) -> Finding | None:
+    """Whether a closed segment's file is what its row says; None when it is."""
+    try:
+        path = volume.file(segment.path)
+        size_bytes = path.stat().st_size if path.is_file() else None
+        if size_bytes is None:
+            return of_segment(segment, 1, N_("the file of segment {segment} ({camera}) is missing"))
+        if level is not Level.PRESENCE and size_bytes != segment.size_bytes:
+            return of_segment(
+                segment, 1,
+                N_("the file of segment {segment} ({camera}) has {found} bytes, its row says"
+                   " {due}"),
+                found=size_bytes, due=segment.size_bytes,
+            )  # fmt: skip
+        if level is Level.HASH and sha256_file(path) != segment.sha256:
+            return _changed(segment, path)
+    except (OSError, Invalid) as error:  # Invalid: a link that leads out of the volume
+        return of_segment(
+            segment, 1, N_("the file of segment {segment} ({camera}) cannot be read: {error}"),
+            error=error,
+        )  # fmt: skip
+    return _facts_of(segment, path, level)
+
+
+def _changed(segment: Segment, path: Path) -> Finding:
+    """Why the hash may differ: another segment's file under this name, or changed bytes."""
+    try:
+        facts = read_facts(path)
+    except (DataLoss, OSError):
+        facts = None
+    if facts is not None and facts.segment != segment.id:
+        return of_segment(
+            segment, 1,
+            N_("the file of segment {segment} ({camera}) is that of segment {other} ({owner})"),
+            other=facts.segment, owner=facts.camera,
+        )  # fmt: skip
+    return of_segment(
+        segment, 1, N_("the bytes of segment {segment} ({camera}) changed: SHA-256 differs")
+    )
+
+
+def _facts_of(segment: Segment, path: Path, level: Level) -> Finding | None:
+    """Whether a file, found whole, says of itself what its row says (invariant 13)."""
+    if segment.origin == "import" and not facts_file(path).is_file():
+        return of_segment(
+            segment, 13, N_("the facts beside segment {segment} ({camera}) are missing")
+        )
+    if level is not Level.HASH:
+        return None
+    try:
+        facts = read_facts(path)
+    except (DataLoss, OSError) as error:
+        return of_segment(
+            segment, 13, N_("segment {segment} ({camera}) cannot say what it is: {error}"),
+            error=error,
+        )  # fmt: skip
+    if facts is None or (facts.segment, facts.camera) != (segment.id, segment.camera):
+        return of_segment(
+            segment, 13, N_("segment {segment} ({camera}) does not say of itself what it is")
+        )
+    return None
+
+
+def _lingering(volume: Volume, segment: Segment) -> Finding | None:
+    """A tombstone whose file is still there."""
+    if not (volume.root / segment.path).exists():
+        return None
+    return of_segment(
+        segment, 3,
+        N_("segment {segment} ({camera}) expired but its file is still there;"
+           " `hindsight retain` removes it"),
+        loss=False,
+    )  # fmt: skip
+
+
+def still_closed(directory: DataDirectory, segment: Segment) -> bool:
+    """Whether the row is still no tombstone."""
+    with directory.ledger.read() as tx:
+        return any(row.state is SegmentState.CLOSED for row in get(tx, [segment.id]))
+
+
+def check_strangers(
+    directory: DataDirectory, volume: Volume, lying: Sequence[str]
+) -> Iterator[Finding]:
+    """Files no row knows: unfinished ones of a killed recorder, and unknown ones."""
+    with directory.ledger.read() as tx:
+        known = known_paths(tx, volume.name)
+    recording = directory.is_running("record")
+    now_us = directory.clock.now_us()
+    for path in lying:
+        file = volume.root / path
+        if path in known or path.removesuffix(FACTS_SUFFIX) in known or not file.exists():
+            continue
+        if path.endswith(OPEN_SUFFIX):
+            if recording and now_us - int(file.stat().st_mtime * US) < OPEN_YOUNG_US:
+                continue  # being written
+            yield Finding(
+                5, N_("{path} was never closed; the next `hindsight record` adopts it"),
+                {"path": path}, loss=False, volume=volume.name, path=path,
+            )  # fmt: skip
+        else:
+            yield Finding(
+                3, N_("{path} has no row; it is left alone, `hindsight rebuild` can take it in"),
+                {"path": path}, loss=False, volume=volume.name, path=path,
+            )  # fmt: skip

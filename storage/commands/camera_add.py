@@ -1,0 +1,48 @@
+"""`camera add`: registers one camera."""
+
+from __future__ import annotations
+
+import click
+
+from storage import audit
+from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
+from storage.commands.camera_facts import as_facts, camera_facts, document, source_of
+from storage.i18n import N_
+from storage.register import add_camera
+
+
+@click.command(
+    "add",
+    cls=HindsightCommand,
+    help=N_(
+        "Register a camera. URL: rtsp, rtmp, http(s), srt or file. Without a URL it only takes in"
+        " imported footage."
+    ),
+    example="hindsight camera add north-gate rtsp://user:password@10.0.0.7/main"
+    " --site city/east/gate --class 1 --tz Asia/Shanghai",
+)
+@click.argument("name")
+@click.argument("url", required=False)
+@camera_facts
+@json_option
+@pass_invocation
+def command(
+    invocation: Invocation, /, name: str, url: str | None, as_json: bool, **given: str | None
+) -> None:
+    """User and password are taken out of the URL, sealed, and never shown again."""
+    directory = invocation.directory
+    facts = as_facts(given, directory.settings.retention)
+    clean, credentials = (None, None) if url is None else source_of(url)
+    now_us = directory.clock.now_us()
+    with directory.ledger.write() as tx:
+        camera = add_camera(
+            tx, name=name, url=clean, created_us=now_us, credentials=credentials,
+            vault=directory.vault() if credentials else None, **facts,
+        )  # fmt: skip
+        shown = document(camera, sealed=credentials is not None)
+        known = {fact: value for fact, value in shown.items() if value is not None}
+        audit.record(tx, invocation.actor(), "camera.add", camera.slug, at_us=now_us, detail=known)
+    if as_json:
+        invocation.json(shown)
+    else:
+        invocation.say(N_("Camera {camera} is registered."), camera=camera.slug)

@@ -1,0 +1,103 @@
+"""`retain`: lets go of what is older than its promise and not held."""
+
+from __future__ import annotations
+
+import click
+
+from storage.clock import local_text, rfc3339
+from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
+from storage.commands.options import size_text, watching
+from storage.errors import Unavailable
+from storage.i18n import N_
+from storage.register import cameras
+from storage.retention import Pass, retain
+
+SHOWN = 50  # lines of a table; --json has them all
+
+
+@click.command(
+    cls=HindsightCommand,
+    help=N_("Delete footage older than its promise, oldest first; what is held stays."),
+    example="hindsight retain --dry-run",
+)
+@click.option("--dry-run", is_flag=True, help=N_("only say what would go"))
+@json_option
+@pass_invocation
+def command(invocation: Invocation, dry_run: bool, as_json: bool) -> int:
+    """Exit code 7 when a file could not be removed; the next run tries it again."""
+    directory = invocation.directory
+    with watching(invocation, N_("removing")) as progress:
+        result = retain(directory, invocation.actor(), dry_run=dry_run, progress=progress)
+    if as_json:
+        invocation.json(document(result))
+    else:
+        _tell(invocation, result)
+    return Unavailable.exit_code if result.failed else 0
+
+
+def document(result: Pass) -> dict[str, object]:
+    """A pass as JSON."""
+    return {
+        "dry_run": result.dry_run,
+        "expired": [
+            {
+                "segment": segment.id,
+                "camera": segment.camera,
+                "start": rfc3339(segment.start_us),
+                "end": rfc3339(segment.end_us),
+                "size_bytes": segment.size_bytes,
+                "rule": rule,
+            }
+            for segment, rule in result.expired
+        ],
+        "expired_bytes": sum(segment.size_bytes for segment, _ in result.expired),
+        "removed": result.removed,
+        "freed_bytes": result.freed_bytes,
+        "failed": [
+            {"segment": f.segment.id, "camera": f.segment.camera, "path": f.segment.path,
+             "error": f.error}
+            for f in result.failed
+        ],
+        "held": {"segments": result.held_segments, "bytes": result.held_bytes},
+        "undecided": result.undecided,
+    }  # fmt: skip
+
+
+def _tell(invocation: Invocation, result: Pass) -> None:
+    size = size_text(sum(segment.size_bytes for segment, _ in result.expired))
+    if result.dry_run:
+        with invocation.directory.ledger.read() as tx:
+            zones = {camera.id: camera.tz for camera in cameras(tx)}
+        if result.expired:
+            invocation.table(
+                [N_("camera"), N_("start"), N_("size"), N_("rule"), N_("segment")],
+                [
+                    (s.camera, local_text(s.start_us, zones[s.camera_id]),
+                     size_text(s.size_bytes), rule, s.id)
+                    for s, rule in result.expired[:SHOWN]
+                ],
+            )  # fmt: skip
+        invocation.say(
+            N_("Would be deleted: {n} segments, {size}."), n=len(result.expired), size=size
+        )
+    else:
+        invocation.say(
+            N_("Expired: {n} segments, {size}. Files removed: {removed}."),
+            n=len(result.expired), size=size, removed=result.removed,
+        )  # fmt: skip
+    if result.held_segments:
+        invocation.say(
+            N_("Past their promise but held, kept: {n} segments, {size}."),
+            n=result.held_segments, size=size_text(result.held_bytes),
+        )  # fmt: skip
+    if result.undecided:
+        invocation.say(
+            N_("Nothing is deleted of {cameras}: no setting names their retention class."),
+            cameras=", ".join(result.undecided),
+        )  # fmt: skip
+    if result.failed:
+        invocation.say(
+            N_("Files not removed, tried again next time: {n}. The first, {path}: {error}"),
+            n=len(result.failed), path=result.failed[0].segment.path,
+            error=result.failed[0].error,
+        )  # fmt: skip

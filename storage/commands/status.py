@@ -1,0 +1,137 @@
+"""`status`: who is recording now, what is missing today, how the volumes are."""
+
+from __future__ import annotations
+
+import click
+
+from storage.clock import local_text, optional_rfc3339
+from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
+from storage.commands.options import asked_times, camera_and_span, length_text, size_text
+from storage.errors import Invalid
+from storage.i18n import N_, tr
+from storage.register import find_cameras
+from storage.status import (
+    CameraOverview,
+    VolumeOverview,
+    camera_overview,
+    volume_overview,
+    warnings,
+)
+from storage.vocabulary import Span
+
+STATES = {
+    "recording": N_("recording"),
+    "connecting": N_("connecting"),
+    "stalled": N_("stalled"),
+    "stopped": N_("stopped"),
+    "disabled": N_("disabled"),
+}
+
+
+@click.command(
+    cls=HindsightCommand,
+    help=N_("Show who is recording now, how complete today is, and how the volumes are."),
+    example="hindsight status --camera north-gate",
+)
+@camera_and_span
+@json_option
+@pass_invocation
+def command(
+    invocation: Invocation,
+    names: tuple[str, ...],
+    from_text: str | None,
+    to_text: str | None,
+    as_json: bool,
+) -> None:
+    """Cameras over the span (today in each camera's zone unless given), volumes, warnings."""
+    directory = invocation.directory
+    from_us, to_us = asked_times(from_text, to_text)
+    span = None
+    if from_us is not None or to_us is not None:
+        if from_us is None:
+            raise Invalid("--to needs --from: since when?")
+        span = Span(from_us, directory.clock.now_us() if to_us is None else to_us)
+    with directory.ledger.read() as tx:
+        cameras = find_cameras(tx, names)
+    overviews = camera_overview(directory, cameras=cameras, span=span)
+    volumes = volume_overview(directory)
+    said = warnings(directory, overviews, volumes)
+    if as_json:
+        invocation.json(
+            {
+                "cameras": [camera_document(one) for one in overviews],
+                "volumes": [volume_document(one) for one in volumes],
+                "warnings": said,
+            }
+        )
+        return
+    if overviews:
+        _cameras(invocation, overviews)
+    else:
+        invocation.say(N_("No camera is registered; `hindsight camera add` adds one."))
+    click.echo()
+    invocation.table(
+        [N_("volume"), N_("folder"), N_("free"), N_("size"), N_("state")],
+        [
+            (v.name, v.root, size_text(v.free_bytes), size_text(v.total_bytes),
+             tr(N_("in order")) if v.ok else v.error)
+            for v in volumes
+        ],
+    )  # fmt: skip
+    for line in said:
+        click.echo(f"! {line}")
+
+
+def _cameras(invocation: Invocation, overviews: list[CameraOverview]) -> None:
+    rows = []
+    for one in overviews:
+        tz = one.camera.tz
+        rows.append(
+            (
+                one.camera.slug,
+                tr(STATES.get(one.state, one.state)),
+                "–" if one.since_us is None else local_text(one.since_us, tz),
+                "–" if one.age_s is None else length_text(one.age_s),
+                length_text(one.recorded_s),
+                length_text(one.gap_s),
+                "–" if one.completeness is None else f"{one.completeness:.2%}",
+                "–" if one.bitrate_bps is None else f"{one.bitrate_bps / 1e6:.2f} Mbit/s",
+                one.error,
+            )
+        )
+    invocation.table(
+        [N_("camera"), N_("state"), N_("since"), N_("last picture ago"), N_("recorded"),
+         N_("missing"), N_("complete"), N_("bit rate"), N_("error")],
+        rows,
+    )  # fmt: skip
+
+
+def camera_document(one: CameraOverview) -> dict[str, object]:
+    """A camera's state as the interface's JSON."""
+    return {
+        "camera": one.camera.slug,
+        "name": one.camera.name,
+        "state": one.state,
+        "since": optional_rfc3339(one.since_us),
+        "last_picture": optional_rfc3339(one.last_picture_us),
+        "age_s": one.age_s,
+        "recorded_s": one.recorded_s,
+        "gap_s": one.gap_s,
+        "completeness": one.completeness,
+        "bitrate": one.bitrate_bps,
+        "restarts": one.restarts,
+        "error": one.error,
+        "index_lag_s": one.index_lag_s,
+    }
+
+
+def volume_document(one: VolumeOverview) -> dict[str, object]:
+    """A volume's state as the interface's JSON; sizes in bytes."""
+    return {
+        "name": one.name,
+        "root": one.root,
+        "total": one.total_bytes,
+        "free": one.free_bytes,
+        "ok": one.ok,
+        "error": one.error,
+    }

@@ -1,0 +1,116 @@
+"""People: passwords, the lock-out after wrong ones, sessions that end when they should."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage import people
+from storage.clock import US
+from storage.errors import Conflict, Denied, Invalid, NotFound
+from storage.vocabulary import Role, User
+from tests.storage.media import House
+
+RIGHT, WRONG = "correct horse battery", "wrong horse battery"
+
+
+def person(house: House, name: str = "li.wei", role: Role = Role.INVESTIGATOR) -> User:
+    with house.ledger.write() as tx:
+        return people.add_user(tx, name, RIGHT, role, created_us=house.clock.now)
+
+
+def login(house: House, password: str, name: str = "li.wei") -> User | None:
+    with house.ledger.write() as tx:
+        return people.check_password(tx, name, password, house.clock.now)
+
+
+def test_wrong_passwords_lock_for_ever_longer_and_the_right_one_forgives(house: House) -> None:
+    person(house)
+    for _ in range(people.FREE_FAILURES):
+        assert login(house, WRONG) is None
+    waits = []
+    for _ in range(14):
+        with pytest.raises(Denied, match="try again in") as locked:
+            login(house, RIGHT)  # even the right one has to wait
+        waits.append(locked.value.fields["seconds"])
+        house.clock.forward(int(waits[-1]) * US)
+        assert login(house, WRONG) is None
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
+    house.clock.forward(900 * US)
+    assert login(house, RIGHT) is not None
+    assert login(house, WRONG) is None  # the count began anew
+    assert login(house, RIGHT) is not None
+
+
+def test_an_unknown_name_is_no_error_and_no_row(house: House) -> None:
+    assert login(house, RIGHT, "nobody") is None
+
+
+def test_a_disabled_person_cannot_log_in_and_is_logged_out(house: House) -> None:
+    user = person(house)
+    with house.ledger.write() as tx:
+        token = people.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
+        assert people.session_user(tx, token, house.clock.now) == user
+        people.set_user(tx, user, enabled=False)
+        assert people.session_user(tx, token, house.clock.now) is None
+    assert login(house, RIGHT) is None
+
+
+@pytest.mark.parametrize("change", [{"role": Role.AUDITOR}, {"password": "another password"}])
+def test_a_change_of_role_or_password_ends_sessions(
+    house: House, change: dict[str, object]
+) -> None:
+    user = person(house)
+    with house.ledger.write() as tx:
+        token = people.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
+        people.set_user(tx, user, **change)  # type: ignore[arg-type]
+        assert people.session_user(tx, token, house.clock.now) is None
+
+
+def test_a_session_ends_by_itself_and_its_token_is_not_kept(house: House) -> None:
+    user = person(house)
+    with house.ledger.write() as tx:
+        token = people.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
+        assert people.session_user(tx, token, house.clock.now + 3600 * US) is None
+        people.close_session(tx, token)
+        assert people.session_user(tx, token, house.clock.now) is None
+    assert token.encode() not in b"".join(
+        path.read_bytes() for path in house.root.glob("ledger.db*")
+    )
+
+
+def test_passwords_lie_hashed(house: House) -> None:
+    person(house)
+    stored = b"".join(path.read_bytes() for path in house.root.glob("ledger.db*"))
+    assert RIGHT.encode() not in stored
+    assert b"$argon2id$" in stored
+
+
+def test_one_time_passwords_do_not_repeat() -> None:
+    assert len({people.one_time_password() for _ in range(200)}) == 200
+
+
+@pytest.mark.parametrize("name", ["", " ", "li wei", "x" * 101, "a\nb", "a\x00b"])
+def test_a_bad_name_is_refused(house: House, name: str) -> None:
+    with house.ledger.write() as tx, pytest.raises(Invalid):
+        people.add_user(tx, name, RIGHT, Role.AUDITOR, created_us=1)
+
+
+def test_a_short_password_and_a_taken_name_are_refused(house: House) -> None:
+    user = person(house)
+    with house.ledger.write() as tx:
+        with pytest.raises(Invalid):
+            people.set_user(tx, user, password="short")
+        with pytest.raises(Conflict):
+            people.add_user(tx, "li.wei", RIGHT, Role.AUDITOR, created_us=1)
+        with pytest.raises(NotFound):
+            people.find_user(tx, "nobody")
+
+
+def test_the_last_administrator_stays(house: House) -> None:
+    with house.ledger.write() as tx:
+        admin = people.find_user(tx, "admin")
+        for change in ({"enabled": False}, {"role": Role.AUDITOR}):
+            with pytest.raises(Conflict, match="last administrator"):
+                people.set_user(tx, admin, **change)  # type: ignore[arg-type]
+        people.add_user(tx, "second", RIGHT, Role.ADMINISTRATOR, created_us=1)
+        assert people.set_user(tx, admin, enabled=False).enabled is False
