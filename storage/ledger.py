@@ -43,6 +43,8 @@ class Ledger:
     def read(self) -> Iterator[Connection]:
         """A connection with one consistent snapshot."""
         with self._translated(), self.engine.connect() as connection:
+            if not self._sqlite:  # by default PostgreSQL looks anew at every statement
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from storage import schema
 from storage.clock import US
 from storage.errors import Conflict, Denied, Invalid, NotFound
+from storage.ledger import Ledger
 from storage.vocabulary import Role, User
 
 FREE_FAILURES = 5  # wrong passwords before waiting begins
@@ -116,21 +117,42 @@ def set_user(
     return find_user(tx, user.name)
 
 
-def check_password(tx: Connection, name: str, password: str, now_us: int) -> User | None:
-    """The user if name and password fit and the account is open, else None.
+def check_password(ledger: Ledger, name: str, password: str, now_us: int) -> User | None:
+    """The user if name and password fit and the account is open, else None; the outcome counts.
 
     After FREE_FAILURES wrong passwords each further one doubles the wait; Denied while it lasts.
-    The caller must commit even on None, or the count is lost.
+    """
+    with ledger.read() as tx:
+        fits = _password_fits(tx, name, password, now_us)
+    with ledger.write() as tx:
+        return _count_login(tx, name, fits, now_us)
+
+
+def _password_fits(tx: Connection, name: str, password: str, now_us: int) -> bool:
+    """Whether name and password fit and the account is open; Denied while it is locked.
+
+    Deliberately slow, and as slow for an unknown name: ask in a reading transaction, so that a
+    flood of logins never keeps the recorder from the ledger.
     """
     row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
+    _refuse_if_locked(row, now_us)
+    try:
+        _hasher.verify(_decoy() if row is None else row["password_hash"], password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return row is not None and bool(row["enabled"])
+
+
+def _refuse_if_locked(row: RowMapping | None, now_us: int) -> None:
     if row is not None and (row["locked_until_us"] or 0) > now_us:
         seconds = -(-(row["locked_until_us"] - now_us) // US)
         raise Denied("too many wrong passwords; try again in {seconds} s", seconds=seconds)
-    try:
-        _hasher.verify(_decoy() if row is None else row["password_hash"], password)
-        fits = row is not None and bool(row["enabled"])
-    except (VerificationError, InvalidHashError):
-        fits = False
+
+
+def _count_login(tx: Connection, name: str, fits: bool, now_us: int) -> User | None:
+    """The user if the password fitted, else None and the count of failures grows."""
+    row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
+    _refuse_if_locked(row, now_us)
     if row is None:
         return None
     if not fits:

@@ -122,9 +122,9 @@ def delete(directory: DataDirectory, segment_ids: Sequence[str], rule: str, acto
                     raise NotFound("segment {segment} is not in the ledger", segment=segment_id)
                 refuse_if_held(tx, segment, now_us)
                 result.expired.append((segment, rule))
-            audit.record(
-                tx, actor, "delete", ", ".join(segment_ids), at_us=now_us, detail={"rule": rule}
-            )
+            detail = {"rule": rule, "segments": list(segment_ids)}
+            subject = f"{len(segment_ids)} segments"
+            audit.record(tx, actor, "delete", subject, at_us=now_us, detail=detail)
             _entomb(tx, result.expired, now_us)
         _remove(directory, result, lambda done, total: None)
     return result

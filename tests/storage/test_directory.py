@@ -31,8 +31,7 @@ def test_init_makes_keys_ledger_volume_and_an_administrator(tmp_path: Path) -> N
     assert (root / "keys").stat().st_mode & 0o777 == 0o700
     for key in ("secrets.key", "session.key"):
         assert (root / "keys" / key).stat().st_mode & 0o777 == 0o600
-    with made.ledger.write() as tx:
-        user = check_password(tx, "admin", password, START_US)
+    user = check_password(made.ledger, "admin", password, START_US)
     assert user is not None
     assert user.must_change
     made.close()
