@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from storage.errors import HindsightError, Invalid, NotFound
+from storage.i18n import tr
 
 MOST_PIXELS = 64_000_000  # a 64-megapixel camera's picture; 192 MB once decoded
 MOST_BYTES = 256_000_000  # an uncompressed picture of MOST_PIXELS, with room
@@ -44,7 +45,7 @@ def open_picture(source: bytes | Path) -> npt.NDArray[np.uint8]:
     except Exception as error:  # on hostile bytes decoders raise every kind there is
         raise Invalid(
             "{name} is not a picture that can be read ({error}); use JPEG, PNG or WebP",
-            name=name or "the upload", error=_short(error),
+            name=name or tr("the upload"), error=_short(error),
         ) from None  # fmt: skip
 
 

@@ -42,9 +42,22 @@ HUES = ("red", "orange", "yellow", "green", "blue")
 def plain(*actors: Actor, **changes: Any) -> SceneSpec:
     """An empty grey yard seen from a pole, with `actors` on it."""
     spec = SceneSpec(
-        "yard", "院子", "test/yard", 3, 31.3, 120.6, View((0.0, -9.0, 5.0), pitch_deg=20),
-        Setting((-12, -8, 12, 20), "concrete"), "a yard", "院子", actors, weather="overcast",
-        seconds=4.0, width=320, height=180, bitrate_bps=600_000,
+        "yard",
+        "院子",
+        "test/yard",
+        3,
+        31.3,
+        120.6,
+        View((0.0, -9.0, 5.0), pitch_deg=20),
+        Setting((-12, -8, 12, 20), "concrete"),
+        "a yard",
+        "院子",
+        actors,
+        weather="overcast",
+        seconds=4.0,
+        width=320,
+        height=180,
+        bitrate_bps=600_000,
     )
     return dataclasses.replace(spec, **changes)
 
@@ -68,9 +81,7 @@ def named(tones: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     hue, saturation, value = hsv.T
     pale = saturation < 100
     greys = np.select([value > 150, value > 75], ["white", "grey"], "black")
-    ends = np.select(
-        [hue < 9, hue < 20, hue < 35, hue < 90, hue < 140], list(HUES), "red"
-    )
+    ends = np.select([hue < 9, hue < 20, hue < 35, hue < 90, hue < 140], list(HUES), "red")
     return np.where(value < 45, "black", np.where(pale, greys, ends))
 
 
@@ -118,7 +129,7 @@ def test_boxes_hold_what_the_truth_says(clip: tuple[Path, SceneTruth]) -> None:
         picture = pictures[round(t_s * truth.spec.fps)].astype(np.float32)
         changed = np.abs(picture - empty).max(axis=2) > 30
         inside = np.zeros_like(changed)
-        inside[y:y + height, x:x + width] = True
+        inside[y : y + height, x : x + width] = True
         assert changed[inside].mean() > 0.4
         assert changed[~inside].mean() < 0.02
         red, green, blue = picture[inside & changed].mean(axis=0)
@@ -147,7 +158,7 @@ def test_truth_of_the_standard_cameras_is_true(streets: dict[str, Renderer], cam
             assert min(x, y) >= 0
             assert x + width <= 320
             assert y + height <= 180
-            assert changed[y:y + height, x:x + width].mean() > 0.15
+            assert changed[y : y + height, x : x + width].mean() > 0.15
         seen.update(sighting.actor for sighting in sightings)
         if not sightings and not renderer.scene.lighting.glow:
             assert changed.mean() < 0.03  # at most a shadow that runs ahead
@@ -236,8 +247,8 @@ def test_a_thing_has_the_colour_it_is_said_to_have(kind: str, colour: str) -> No
     renderer = Renderer(plain(here(kind, colour, action), setting=setting))
     picture, (sighting,) = renderer.clean(10)
     x, y, width, height = sighting.box
-    box = picture[y:y + height, x:x + width].astype(np.float32)
-    changed = np.abs(box - renderer.scene.picture[y:y + height, x:x + width]).max(axis=2) > 12
+    box = picture[y : y + height, x : x + width].astype(np.float32)
+    changed = np.abs(box - renderer.scene.picture[y : y + height, x : x + width]).max(axis=2) > 12
     tones = box[changed]
     shares = {name: float(np.mean(named(tones) == name)) for name in COLOURS}
     assert shares[colour] > 0.15, shares
@@ -245,9 +256,7 @@ def test_a_thing_has_the_colour_it_is_said_to_have(kind: str, colour: str) -> No
     assert max(others) < (0.5 * shares[colour] if colour in HUES else 0.15), shares
 
 
-@pytest.mark.parametrize(
-    ("kind", "action"), [(k, a) for k in KINDS for a in ACTIONS[family(k)]]
-)
+@pytest.mark.parametrize(("kind", "action"), [(k, a) for k in KINDS for a in ACTIONS[family(k)]])
 def test_everything_can_be_drawn_and_said(kind: str, action: str) -> None:
     actor = here(kind, "red", action)
     picture, sightings = Renderer(plain(actor)).clean(12)
@@ -294,17 +303,25 @@ def test_clock_runs_in_the_cameras_zone() -> None:
     assert not np.array_equal(with_clock[:20], render_picture(plain(), 0.0)[:20])
 
 
-@pytest.mark.parametrize("changes", [
-    {"light": "noon"}, {"weather": "hail"}, {"width": 321}, {"height": 20}, {"gop_s": 0.0},
-    {"seconds": 0.0}, {"setting": Setting((0, 0, 9, 9), "lava")},
-    {"actors": (here("tank", "red", "driving"),)},
-    {"actors": (here("car", "mauve", "driving"),)},
-    {"actors": (here("car", "red", "flying"),)},
-    {"actors": (here("person", "red", "walking", "piano"),)},
-    {"actors": (Actor("car", "red", 0.0, (Leg("driving", ((0, 0), (1, 0)), 0.0),)),)},
-    {"actors": (Actor("car", "red", 0.0, ()),)},
-    {"actors": (dataclasses.replace(passing("car", "red"), start_s=2.0),)},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"light": "noon"},
+        {"weather": "hail"},
+        {"width": 321},
+        {"height": 20},
+        {"gop_s": 0.0},
+        {"seconds": 0.0},
+        {"setting": Setting((0, 0, 9, 9), "lava")},
+        {"actors": (here("tank", "red", "driving"),)},
+        {"actors": (here("car", "mauve", "driving"),)},
+        {"actors": (here("car", "red", "flying"),)},
+        {"actors": (here("person", "red", "walking", "piano"),)},
+        {"actors": (Actor("car", "red", 0.0, (Leg("driving", ((0, 0), (1, 0)), 0.0),)),)},
+        {"actors": (Actor("car", "red", 0.0, ()),)},
+        {"actors": (dataclasses.replace(passing("car", "red"), start_s=2.0),)},
+    ],
+)
 def test_a_scene_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match="scene yard"):
         Renderer(plain(**changes))
@@ -314,8 +331,22 @@ def test_command_writes_clips_truth_and_register(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "clips"
-    argv = ["--out", str(out), "--seconds", "2", "--cameras", "ring-road,north-gate", "--jobs", "1",
-            "--width", "320", "--height", "180", "--gop", "1"]
+    argv = [
+        "--out",
+        str(out),
+        "--seconds",
+        "2",
+        "--cameras",
+        "ring-road,north-gate",
+        "--jobs",
+        "1",
+        "--width",
+        "320",
+        "--height",
+        "180",
+        "--gop",
+        "1",
+    ]
     assert main(argv) == 0
     assert capsys.readouterr().out.count("\n") == 3
     with (out / "cameras.csv").open(encoding="utf-8", newline="") as file:
@@ -324,7 +355,10 @@ def test_command_writes_clips_truth_and_register(
     assert [row["name_zh"] for row in rows] == ["环路", "北门"]
     assert rows[0]["url"] == (out / "ring-road.mp4").resolve().as_uri() + "?loop=1"
     assert sorted(p.name for p in out.iterdir()) == [
-        "cameras.csv", "north-gate.mp4", "north-gate.truth.jsonl", "ring-road.mp4",
+        "cameras.csv",
+        "north-gate.mp4",
+        "north-gate.truth.jsonl",
+        "ring-road.mp4",
         "ring-road.truth.jsonl",
     ]
     assert len(decoded(out / "ring-road.mp4")) == 50
@@ -332,9 +366,26 @@ def test_command_writes_clips_truth_and_register(
 
 def test_command_renders_in_processes_of_its_own(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "indexer.scenes", "--out", str(tmp_path), "--seconds", "1",
-         "--width", "128", "--height", "72", "--cameras", "ring-road,loading-yard", "--jobs", "2"],
-        capture_output=True, text=True, check=False,
+        [
+            sys.executable,
+            "-m",
+            "indexer.scenes",
+            "--out",
+            str(tmp_path),
+            "--seconds",
+            "1",
+            "--width",
+            "128",
+            "--height",
+            "72",
+            "--cameras",
+            "ring-road,loading-yard",
+            "--jobs",
+            "2",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (tmp_path / "loading-yard.mp4").exists()

@@ -1,0 +1,3 @@
+"""The indexer's commands: name → module.attribute, imported when called."""
+
+COMMANDS = {"index": "index.command", "model": "model.command"}

@@ -1,0 +1,220 @@
+"""`hindsight model`: which embedding model indexes and answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from indexer.choices import CHOICES
+from indexer.embedder import NANO, UNTRAINED, load_model, model_warning
+from storage import generations
+from storage.clock import US
+from storage.commandline import (
+    HindsightCommand,
+    HindsightGroup,
+    Invocation,
+    json_option,
+    pass_invocation,
+)
+from storage.directory import DataDirectory
+from storage.i18n import N_, tr
+
+
+@click.group(cls=HindsightGroup, help=N_("Embedding models and index generations."))
+def command() -> None:
+    """Each subcommand says what it does."""
+
+
+@command.command(
+    name="list",
+    cls=HindsightCommand,
+    help=N_("A short choice of models, and which is in use; any open_clip model may be named."),
+    example="hindsight model list",
+)
+@json_option
+@pass_invocation
+def list_models(invocation: Invocation, as_json: bool) -> None:
+    """The choice, then what the ledger knows beside it."""
+    rows = _rows(invocation.directory)
+    if as_json:
+        invocation.json(rows)
+        return
+    words = {"active": tr("answers"), "building": tr("being built"), "retired": tr("was used")}
+    invocation.table(
+        [N_("model"), N_("languages"), N_("dimension"), N_("size, MB"), N_("in use"), N_("why")],
+        [
+            (
+                row["model"], row["languages"], row["dimension"], row["size_mb"],
+                words.get(row["state"] or "", ""), row["why"],
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+@command.command(
+    name="use",
+    cls=HindsightCommand,
+    help=N_(
+        "Switch to another model. Its index is built beside the old one, which answers meanwhile."
+    ),
+    example="hindsight model use xlm-roberta-base-ViT-B-32\n"
+    "hindsight model use ViT-B-16-SigLIP2 --checkpoint siglip2.safetensors",
+)
+@click.argument("name")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=N_("local weights (safetensors) instead of a download"),
+)
+@json_option
+@pass_invocation
+def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: bool) -> None:
+    """Load it, so that what cannot work fails now, and let the ledger say so."""
+    from indexer.succession import use_model
+
+    directory = invocation.directory
+    lane = use_model(directory, name, checkpoint)
+    generation = lane.generation
+    with directory.ledger.read() as tx:
+        count, duration_us = generations.pending(tx, generation.id)
+    if as_json:
+        invocation.json(
+            {
+                "model": generation.model,
+                "generation": generation.number,
+                "dimension": generation.dimension,
+                "state": generation.state,
+                "pending_segments": count,
+                "pending_s": duration_us / US,
+            }
+        )
+        return
+    if generation.state == "active":
+        invocation.say(
+            "{model} is in use (generation {number}); {hours:.2f} h of footage ({segments}"
+            " segments) wait for `hindsight index`",
+            model=generation.model, number=generation.number,
+            hours=duration_us / US / 3600, segments=count,
+        )  # fmt: skip
+    else:
+        invocation.say(
+            "{model} will answer once generation {number} is complete: {hours:.2f} h of footage"
+            " ({segments} segments) to index again with `hindsight index`; the old one answers"
+            " meanwhile",
+            model=generation.model, number=generation.number,
+            hours=duration_us / US / 3600, segments=count,
+        )  # fmt: skip
+    if warning := model_warning(generation):
+        click.echo(warning, err=True)
+
+
+@command.command(
+    name="eval",
+    cls=HindsightCommand,
+    help=N_(
+        "How well the model in use finds captioned pictures: mAP over tag queries and"
+        " caption→crop recall, English and Chinese apart."
+    ),
+    example="hindsight model eval --captions captions/",
+)
+@click.option(
+    "--captions",
+    type=click.Path(path_type=Path),
+    default=Path("captions"),
+    metavar="DIR",
+    help=N_("directory with captions.jsonl and crops/ (default: ./captions)"),
+)
+@click.option("--model", metavar="NAME", help=N_("evaluate this model instead; nothing changes"))
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=N_("local weights (safetensors) for --model"),
+)
+@json_option
+@pass_invocation
+def evaluate_model(
+    invocation: Invocation,
+    captions: Path,
+    model: str | None,
+    checkpoint: Path | None,
+    as_json: bool,
+) -> None:
+    """Embed all, rank, print."""
+    from indexer.embedder import load_embedder
+    from indexer.evaluation import LANGUAGES, RANKS, evaluate, read_captions
+
+    if checkpoint is not None and model is None:
+        raise click.UsageError(tr("--checkpoint needs --model"))
+    pictures = read_captions(captions)
+    if model is not None:
+        embedder = load_model(model, checkpoint)
+    else:
+        embedder = load_embedder(invocation.directory)
+    with invocation.progress() as bar:
+        task = bar.add_task(tr("embedding"), total=len(pictures))
+        found = evaluate(embedder, pictures, lambda count: bar.advance(task, count))
+    document: dict[str, Any] = {lang: found.scores[lang].document() for lang in LANGUAGES}
+    document |= {
+        "pictures": found.pictures, "model": embedder.model, "tags": found.tags,
+        "chance": found.chance.document(),
+    }  # fmt: skip
+    if as_json:
+        invocation.json(document)
+        return
+    invocation.say(
+        "{model}: {pictures} pictures, {tags} tag queries",
+        model=embedder.model, pictures=found.pictures, tags=found.tags,
+    )  # fmt: skip
+    names = {"en": tr("English"), "zh": tr("Chinese"), "chance": tr("by chance")}
+    invocation.table(
+        [N_("queries"), "mAP", *(f"R@{rank}" for rank in RANKS)],
+        [
+            (name, *(f"{document[key][figure]:.3f}" for figure in document[key]))
+            for key, name in names.items()
+        ],
+    )
+    if not embedder.meaningful:
+        click.echo(tr(UNTRAINED), err=True)
+
+
+def _rows(directory: DataDirectory) -> list[dict[str, Any]]:
+    """The choice, then models the ledger knows beside it; the latest generation of each."""
+    with directory.ledger.read() as tx:
+        latest = {generation.model: generation for generation in generations.generations(tx)}
+        for generation in generations.generations(tx):
+            if generation.state != "retired":
+                latest[generation.model] = generation
+    rows: list[dict[str, Any]] = []
+    for choice in CHOICES:
+        known = latest.pop(choice.name, None)
+        rows.append(
+            {
+                "model": choice.name,
+                "languages": choice.languages,
+                "dimension": choice.dimension,
+                "size_mb": round(choice.parameters_m * 4),
+                "state": known and known.state,
+                "generation": known and known.number,
+                "meaningful": known.meaningful if known else choice.name != NANO,
+                "why": tr(choice.argument),
+            }
+        )
+    for known in latest.values():
+        rows.append(
+            {
+                "model": known.model,
+                "languages": None,
+                "dimension": known.dimension,
+                "size_mb": None,
+                "state": known.state,
+                "generation": known.number,
+                "meaningful": known.meaningful,
+                "why": None,
+            }
+        )
+    return rows

@@ -1,0 +1,190 @@
+"""One media file opened for decoding: its packets and pictures by time, on one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.codec.context import ThreadType
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from storage.clock import US
+from storage.errors import DataLoss, Invalid
+from storage.vocabulary import Segment
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+    VideoPacket = Packet[VideoStream]
+
+Rgb = npt.NDArray[np.uint8]  # (height, width, 3)
+log = logging.getLogger(__name__)
+
+
+class Video:
+    """The video of a segment's file. Times are microseconds after its first picture.
+
+    A picture's instant is `segment.start_us` + (pts − pts of the first picture) × time base. The
+    first picture is that of the first packet, be it damaged or not: else damage would move time.
+    """
+
+    def __init__(self, path: Path, segment: Segment) -> None:
+        """Open. DataLoss: the file is gone or not as long as its row says. Invalid: no video."""
+        self.segment = segment
+        self._check_size(path)
+        try:
+            self._container = av.open(str(path), mode="r")
+        except (av.FFmpegError, UnicodeError) as error:
+            raise Invalid(
+                "segment {segment} of {camera} cannot be read as video ({error});"
+                " `hindsight check --level hash` tells whether its file is damaged",
+                segment=segment.id, camera=segment.camera, error=_brief(error),
+            ) from None  # fmt: skip
+        if not self._container.streams.video:
+            self._container.close()
+            raise Invalid(
+                "segment {segment} of {camera} holds no video",
+                segment=segment.id, camera=segment.camera,
+            )  # fmt: skip
+        self._stream = self._container.streams.video[0]
+        self._codec = self._stream.codec_context
+        self._codec.thread_type = ThreadType.NONE
+        self._codec.thread_count = 1
+        base = self._stream.time_base
+        self._us = (base.numerator * US, base.denominator) if base else (1, 1)
+        self.first_pts: int | None = None  # known once `packets` has begun at the beginning
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    def packets(self) -> Iterator[VideoPacket]:
+        """Packets from where the file is read, the first one a keyframe.
+
+        Ends where the file can no longer be read: what was whole before still counts.
+        """
+        # Not by `stream.discard = nonkey`: it skips the composition offsets of what it skips,
+        # so keyframes of MP4 with B-frames come with wrong PTS (FFmpeg 8.1).
+        started = False
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError as error:
+                log.warning(
+                    "segment %s of %s cannot be read to its end: %s",
+                    self.segment.id, self.segment.camera, _brief(error),
+                )  # fmt: skip
+                return
+            if packet.size == 0 or _label(packet) is None:
+                continue
+            if self.first_pts is None:
+                self.first_pts = _label(packet)
+            started = started or self.is_key(packet)
+            if started:
+                yield packet
+
+    def is_key(self, packet: VideoPacket) -> bool:
+        """Whether decoding can begin here. AVI flags skipped pictures of a byte or two as well."""
+        return packet.is_keyframe and packet.size > 8
+
+    def seek_before(self, at_us: int) -> None:
+        """Go to a keyframe at or before `at_us`, as well as the container can tell."""
+        pts = (self.first_pts or 0) + at_us * self._us[1] // self._us[0]
+        try:
+            self._container.seek(pts, stream=self._stream, backward=True, any_frame=False)
+        except av.FFmpegError as error:
+            log.debug("segment %s cannot seek: %s", self.segment.id, _brief(error))
+        self.reset()
+
+    def rewind(self) -> None:
+        """Go to the beginning."""
+        self._container.seek(0, backward=True, any_frame=True)
+        self.reset()
+
+    def time_us(self, item: VideoPacket | VideoFrame) -> int:
+        """When it is shown."""
+        pts = _label(item)
+        return self._after(0 if pts is None else pts)
+
+    def decode_time_us(self, packet: VideoPacket) -> int:
+        """No later packet is shown before this."""
+        return self._after(packet.dts) if packet.dts is not None else self.time_us(packet)
+
+    def decode(self, packet: VideoPacket | None) -> list[VideoFrame]:
+        """Feed a packet; pictures that are ready, in order of showing. None: all that are left."""
+        try:
+            return list(self._codec.decode(packet))
+        except av.EOFError:
+            return []
+
+    def reset(self) -> None:
+        """Forget the pictures inside the decoder: the next packet must be a keyframe."""
+        self._codec.flush_buffers()
+
+    def keyframe(self, packet: VideoPacket) -> VideoFrame | None:
+        """The picture of one keyframe packet, nothing else decoded; None if it is damaged."""
+        self.reset()
+        try:
+            frames = [*self.decode(packet), *self.decode(None)]
+        except av.FFmpegError as error:
+            log.info("keyframe of segment %s is damaged: %s", self.segment.id, _brief(error))
+            frames = []
+        self.reset()
+        at_us = self.time_us(packet)
+        return next((frame for frame in frames if self.time_us(frame) >= at_us), None)
+
+    def picture(self, frame: VideoFrame) -> tuple[Rgb, int, int]:
+        """(RGB upright, UTC microseconds, pts in the file) of a decoded frame."""
+        rgb: Any = frame.to_ndarray(format="rgb24")
+        if frame.rotation % 360:
+            rgb = np.ascontiguousarray(np.rot90(rgb, frame.rotation // 90))
+        pts = _label(frame)
+        return rgb, self.segment.start_us + self.time_us(frame), 0 if pts is None else pts
+
+    def _after(self, pts: int) -> int:
+        numerator, denominator = self._us
+        return ((pts - (self.first_pts or 0)) * numerator * 2 + denominator) // (2 * denominator)
+
+    def _check_size(self, path: Path) -> None:
+        try:
+            size_bytes = path.stat().st_size
+        except OSError as error:
+            raise DataLoss(
+                "the file of segment {segment} ({camera}) cannot be opened ({error});"
+                " `hindsight check` lists the damage",
+                segment=self.segment.id, camera=self.segment.camera, error=error.strerror,
+            ) from None  # fmt: skip
+        if size_bytes != self.segment.size_bytes:
+            raise DataLoss(
+                "the file of segment {segment} ({camera}) has {found} bytes, its row says"
+                " {expected}; `hindsight check` lists the damage",
+                segment=self.segment.id, camera=self.segment.camera,
+                found=size_bytes, expected=self.segment.size_bytes,
+            )  # fmt: skip
+
+
+def _label(item: VideoPacket | VideoFrame) -> int | None:
+    """PTS; where a container has none (AVI), DTS."""
+    return item.pts if item.pts is not None else item.dts
+
+
+def _brief(error: Exception) -> str:
+    """What FFmpeg says, without our paths."""
+    return getattr(error, "strerror", None) or str(error)
