@@ -17,8 +17,13 @@ Int64s = npt.NDArray[np.int64]
 # picture's similarities, to be as likely right as wrong.
 EVEN_Z = 1.0
 BANK_TOP = 0.9  # quantile of the bank that stands for 'fits a little'
-CAMERA_WEIGHT = 0.5  # of what is unusual for this camera, against what fits the words at all
+STEEPNESS = 1.7  # with which a logistic curve is nearest to the normal distribution's
+USUAL_SHARE = 0.5  # of its score that a picture keeps when its camera always looks like that
+USUAL_PICTURE_SHARE = 0.7
 LEAST_SPREAD = 1e-4
+STILL_SPREAD = 0.25
+UNUSUAL = 2.0  # spreads above the camera's usual from which a picture counts as unusual
+FEW_ROWS = 16  # rows at which a camera's usual is trusted by half
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,10 @@ class Reference:
 
     mean: float
     spread: float
+    trust: float  # 0..1: how far so few rows may be called usual
+
+
+UNKNOWN = Reference(0.0, 1.0, 0.0)
 
 
 def text_evidence(similarity: Floats, bank: Floats) -> Floats:
@@ -49,23 +58,25 @@ def picture_evidence(similarity: Floats, typical: float) -> Floats:
 def reference(evidence: Floats) -> Reference:
     """Mean and spread of a sample; robust, since the sample may hold the event itself."""
     if evidence.size == 0:
-        return Reference(0.0, 1.0)
+        return UNKNOWN
     middle = float(np.median(evidence))
     spread = float(np.median(np.abs(evidence - middle))) * 1.4826
-    return Reference(middle, max(spread, LEAST_SPREAD))
+    return Reference(middle, max(spread, LEAST_SPREAD), evidence.size / (evidence.size + FEW_ROWS))
 
 
 def text_scores(evidence: Floats, camera: Int64s, usual: dict[int, Reference]) -> Floats:
-    """Evidence → 0..1: the words must fit, and fit this picture more than the camera's usual."""
-    unusual = _unusual(evidence, camera, usual)
-    z = (1 - CAMERA_WEIGHT) * (evidence - EVEN_Z) + CAMERA_WEIGHT * (unusual - EVEN_Z)
-    return _logistic(np.asarray(1.7 * z, dtype=np.float32))
+    """Evidence → 0..1: the words must fit; what the camera always shows keeps part of it.
+
+    A product, not a sum: being unusual for a camera must not make up for not fitting the words.
+    """
+    fits = _logistic(np.asarray(STEEPNESS * (evidence - EVEN_Z), dtype=np.float32))
+    return fits * _share(_unusual(evidence, camera, usual), USUAL_SHARE)
 
 
 def picture_scores(evidence: Floats, camera: Int64s, usual: dict[int, Reference]) -> Floats:
     """Evidence → 0..1: likeness, less for what the camera always shows."""
-    unusual = _logistic(_unusual(evidence, camera, usual))
-    scores = np.clip(evidence, 0, 1) * (0.7 + 0.3 * unusual)
+    share = _share(_unusual(evidence, camera, usual), USUAL_PICTURE_SHARE)
+    scores = np.clip(evidence, 0, 1) * share
     return np.where(evidence >= 0.999, 1.0, scores).astype(np.float32)
 
 
@@ -73,10 +84,17 @@ def _unusual(evidence: Floats, camera: Int64s, usual: dict[int, Reference]) -> F
     result = np.zeros_like(evidence)
     for key in np.unique(camera):
         mine = camera == key
-        one = usual.get(int(key), Reference(0.0, 1.0))
+        one = usual.get(int(key), UNKNOWN)
         # A spread far below the pictures' own is a still scene: noise must not look unusual.
-        result[mine] = (evidence[mine] - one.mean) / max(one.spread, 0.25)
+        spreads = (evidence[mine] - one.mean) / max(one.spread, STILL_SPREAD)
+        result[mine] = one.trust * spreads + (1 - one.trust) * UNUSUAL
     return np.clip(result, -4, 6).astype(np.float32)
+
+
+def _share(unusual: Floats, least: float) -> Floats:
+    """From `least` for the usual to 1 for what lies UNUSUAL spreads above it."""
+    way = _logistic(np.asarray(2 * (unusual - UNUSUAL / 2), dtype=np.float32))
+    return np.asarray(least + (1 - least) * way, dtype=np.float32)
 
 
 def _logistic(z: Floats) -> Floats:

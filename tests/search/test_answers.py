@@ -1,0 +1,170 @@
+"""Answers mean something: what is there is found, what is not is not claimed, limits are stated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from search.coverage import coverage_line
+from search.engine import Engine
+from search.query import Query
+from storage import audit, cases, timeline
+from storage.clock import US
+from storage.directory import DataDirectory
+from storage.errors import Conflict, Denied, Invalid, NotFound
+from storage.i18n import use_language
+from storage.settings import SearchSettings
+from storage.vocabulary import GapCause
+from tests.search.archive import ASKER, START_US, Archive, new_archive
+
+STREET = ["street"] * 30
+
+
+def test_the_event_wins_over_what_a_camera_always_shows(archive: Archive) -> None:
+    archive.footage("always", START_US, ["red street"] * 60)
+    archive.footage("event", START_US, [*STREET, "red truck", *STREET])
+    best = archive.ask(text="red truck").moments[0]
+    assert best.camera.slug == "event"
+    assert best.best.at_us == START_US + 30 * US
+    assert best.score > 0.9
+
+
+def test_what_is_there_is_confident_and_what_is_not_is_not(archive: Archive) -> None:
+    archive.footage("gate", START_US, [*STREET, "truck", *STREET])
+    assert archive.ask(text="truck").confident
+    absent = [f"absent{i}" for i in range(20)]
+    claimed = [text for text in absent if archive.ask(text=text).confident]
+    assert len(claimed) <= 2, claimed
+
+
+def test_an_untrained_model_is_never_confident_about_words(directory: DataDirectory) -> None:
+    archive = new_archive(directory, meaningful=False)
+    archive.footage("gate", START_US, [*STREET, "truck", *STREET])
+    answer = archive.ask(text="truck")
+    assert not answer.confident
+    assert answer.moments
+    assert len(answer.warnings) == 1
+
+
+def test_a_picture_finds_itself_first_and_surely(directory: DataDirectory) -> None:
+    archive = new_archive(directory, meaningful=False)
+    archive.footage("gate", START_US, [*STREET, "pixel9,9,9", *STREET])
+    answer = archive.ask(image=np.full((8, 8, 3), 9, dtype=np.uint8))
+    assert answer.confident
+    assert answer.moments[0].best.at_us == START_US + 30 * US
+
+
+def test_an_exclusion_takes_its_pictures_away(archive: Archive) -> None:
+    archive.footage("a", START_US, [*STREET, "truck night", *STREET])
+    archive.footage("b", START_US, [*STREET, "truck day", *STREET])
+    assert {m.camera.slug for m in archive.ask(text="truck").moments[:2]} == {"a", "b"}
+    best = archive.ask(text="truck", not_texts=("night",)).moments[0]
+    assert best.camera.slug == "b"
+
+
+def test_then_wants_both_in_this_order_and_in_time(archive: Archive) -> None:
+    archive.footage("right", START_US, [*STREET, "door", *STREET[:4], "fire", *STREET])
+    archive.footage("wrong", START_US, [*STREET, "fire", *STREET[:4], "door", *STREET])
+    found = archive.ask(text="door", then_text="fire", within_s=10).moments
+    assert found[0].camera.slug == "right"
+    assert found[0].then is not None
+    assert found[0].then.at_us - found[0].best.at_us == 5 * US
+    late = archive.ask(text="door", then_text="fire", within_s=2).moments
+    assert not [m for m in late if m.camera.slug == "right" and m.score > 0.5]
+
+
+def test_hits_close_in_time_are_one_moment(archive: Archive) -> None:
+    archive.footage("gate", START_US, [*STREET, *["truck"] * 5, *STREET, *["truck"] * 3, *STREET])
+    found = [m for m in archive.ask(text="truck").moments if m.score > 0.8]
+    assert [m.hits for m in found] in ([5, 3], [3, 5])
+    for moment in found:
+        assert moment.start_us <= moment.best.at_us < moment.end_us
+
+
+def test_no_camera_fills_the_page(archive: Archive) -> None:
+    busy = [word for _ in range(12) for word in (*["truck"] * 2, *STREET)]
+    archive.footage("busy", START_US, busy)
+    archive.footage("calm", START_US, [*STREET, "truck", *STREET])
+    answer = archive.ask(text="truck", top=6)
+    shown = [moment.camera.slug for moment in answer.moments]
+    assert "calm" in shown
+    assert answer.more.get("busy", 0) > 0
+
+
+def test_coverage_counts_exactly_what_was_asked(archive: Archive) -> None:
+    archive.footage("gate", START_US, ["car"] * 60)
+    camera = archive.cameras["gate"]
+    with archive.directory.ledger.write() as tx:
+        timeline.expect(tx, camera.id, START_US + 60 * US, START_US + 100 * US)
+        timeline.add_gap(
+            tx, camera.id, START_US + 60 * US, START_US + 100 * US, GapCause.STALLED
+        )  # fmt: skip
+    archive.segment("gate", START_US + 100 * US, 20)  # recorded, not indexed
+    whole = archive.ask(text="car").coverage
+    assert (whole.expected_us, whole.recorded_us, whole.indexed_us) == (
+        120 * US, 80 * US, 60 * US,
+    )  # fmt: skip
+    assert whole.index_lag_us == 60 * US
+    assert [gap.cause for gap in whole.gaps] == ["stalled"]
+    part = archive.ask(text="car", from_us=START_US + 50 * US, to_us=START_US + 70 * US).coverage
+    assert (part.expected_us, part.recorded_us, part.indexed_us) == (20 * US, 10 * US, 10 * US)
+    assert part.gaps[0].end_us == START_US + 70 * US
+
+
+def test_the_coverage_line_speaks_both_languages(archive: Archive) -> None:
+    archive.footage("gate", START_US, ["car"] * 60)
+    stated = archive.ask(text="car").coverage
+    assert "1 m 0 s indexed" in coverage_line(stated)
+    use_language("zh")
+    assert "已检索 1 台摄像机" in coverage_line(stated)
+
+
+def test_an_archive_without_index_answers_honestly(directory: DataDirectory) -> None:
+    answer = Engine(directory).search(Query(text="car"), ASKER)
+    assert (answer.moments, answer.confident) == ([], False)
+    assert answer.document()["coverage"]["model"] is None
+
+
+def test_a_search_is_in_the_audit_chain_before_it_answers(archive: Archive) -> None:
+    archive.footage("gate", START_US, ["car"])
+    with archive.directory.ledger.write() as tx:
+        cases.open_case(tx, "A-1", "theft", "tester", 1)
+    archive.ask(text="car", case_id="A-1", reason="looking for the van")
+    with archive.directory.ledger.read() as tx:
+        row = audit.rows(tx, action="search")[0]
+        assert list(audit.verify(tx)) == []
+    assert (row.subject, row.case_id, row.reason) == ("car", "A-1", "looking for the van")
+
+
+def test_a_case_must_be_open_when_it_is_named(archive: Archive) -> None:
+    with pytest.raises(NotFound):
+        archive.ask(text="car", case_id="A-1", reason="r")
+    with archive.directory.ledger.write() as tx:
+        cases.open_case(tx, "A-1", "theft", "tester", 1)
+        cases.close_case(tx, "A-1", 2)
+    with pytest.raises(Conflict):
+        archive.ask(text="car", case_id="A-1", reason="r")
+
+
+def test_a_setting_can_demand_a_case(archive: Archive) -> None:
+    settings = archive.directory.settings
+    archive.directory.settings = settings.model_copy(
+        update={"search": SearchSettings(require_case=True)}
+    )
+    with pytest.raises(Denied):
+        archive.ask(text="car")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {}, {"text": "   "}, {"text": "x" * 1001}, {"text": "car", "from_us": 5, "to_us": 5},
+        {"text": "car", "top": 0}, {"text": "car", "kind": "person"},
+        {"text": "car", "box": (0, 0, 1, 1)}, {"text": "car", "within_s": 5},
+        {"image": b"not a picture"}, {"text": "car", "between": (60, 60)},
+        {"image": np.zeros((4, 4, 3), np.uint8), "box": (2, 2, 9, 9)},
+    ],
+)  # fmt: skip
+def test_a_question_that_makes_no_sense_is_refused(fields: dict) -> None:  # type: ignore[type-arg]
+    with pytest.raises(Invalid):
+        Query(**fields)
