@@ -1,0 +1,216 @@
+"""The search form as it lies in the address: read, shown as chips, turned into a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from werkzeug.datastructures import MultiDict
+
+from search.query import Query
+from storage.clock import US, from_datetime, parse_time, parse_time_of_day, to_datetime, zone
+from storage.errors import Invalid
+from storage.i18n import tr
+from storage.vocabulary import Camera
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter in force, and the address of the search without it."""
+
+    text: str
+    icon: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stands in the form. Times are as typed, local to `tz` unless they carry an offset."""
+
+    text: str = ""
+    picture: str = ""  # token of web.uploads
+    nots: tuple[str, ...] = ()
+    then: str = ""
+    within: str = ""
+    cameras: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    start: str = ""
+    end: str = ""
+    tz: str = ""
+    after: str = ""  # time of day, HH:MM
+    before: str = ""
+    top: str = ""
+    case: str = ""
+    reason: str = ""
+
+    @property
+    def anything(self) -> bool:
+        """Whether something is asked."""
+        return bool(self.text or self.picture)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether filters keep part of the archive out of sight."""
+        return any((self.cameras, self.sites, self.start, self.end, self.after, self.before))
+
+    def address(self, **changes: Any) -> str:
+        """Query string of this search with `changes`; empty fields are left out."""
+        changed = replace(self, **changes)
+        pairs: list[tuple[str, str]] = []
+        for name, field in FIELDS:
+            value = getattr(changed, field)
+            values = value if isinstance(value, tuple) else (value,)
+            pairs += [(name, each) for each in values if each]
+        if not (changed.start or changed.end):
+            pairs = [pair for pair in pairs if pair[0] != "tz"]  # the zone is of these times
+        return "?" + urlencode(pairs)
+
+    def query(self, image: bytes | None) -> Query:
+        """The validated query. Invalid says which field will not do."""
+        return Query(
+            text=self.text,
+            not_texts=self.nots,
+            then_text=self.then or None,
+            within_s=_number(self.within) if self.within and self.then else None,
+            image=image,
+            cameras=self.cameras,
+            sites=self.sites,
+            from_us=local_time(self.start, self.tz) if self.start else None,
+            to_us=local_time(self.end, self.tz) if self.end else None,
+            between=self._between(),
+            top=int(_number(self.top)) if self.top else None,
+            case_id=self.case or None,
+            reason=self.reason or None,
+        )
+
+    def _between(self) -> tuple[int, int] | None:
+        if not (self.after or self.before):
+            return None
+        return parse_time_of_day(f"{self.after or '00:00'}-{self.before or '24:00'}")
+
+    def chips(self, cameras: Sequence[Camera]) -> list[Chip]:
+        """Every filter in force."""
+        names = {camera.slug: camera.name for camera in cameras}
+        found = [
+            Chip(site, "place", self.address(sites=_drop(self.sites, site))) for site in self.sites
+        ]
+        found += [
+            Chip(names.get(slug, slug), "camera", self.address(cameras=_drop(self.cameras, slug)))
+            for slug in self.cameras
+        ]
+        if self.start:
+            text = tr("from {time}", time=_shown(self.start, self.tz))
+            found.append(Chip(text, "clock", self.address(start="")))
+        if self.end:
+            text = tr("to {time}", time=_shown(self.end, self.tz))
+            found.append(Chip(text, "clock", self.address(end="")))
+        if self.after or self.before:
+            text = f"{self.after or '00:00'}–{self.before or '24:00'}"
+            found.append(Chip(text, "clock", self.address(after="", before="")))
+        for text in self.nots:
+            found.append(
+                Chip(
+                    tr("not: {text}", text=text), "minus", self.address(nots=_drop(self.nots, text))
+                )
+            )
+        if self.then:
+            text = tr("then: {text}", text=self.then)
+            found.append(Chip(text, "step-on", self.address(then="", within="")))
+        if self.case:
+            text = tr("case {case}", case=self.case)
+            found.append(Chip(text, "case", self.address(case="", reason="")))
+        return found
+
+
+# name in the address → field
+FIELDS: tuple[tuple[str, str], ...] = (
+    ("q", "text"), ("image", "picture"), ("not", "nots"), ("then", "then"), ("within", "within"),
+    ("camera", "cameras"), ("site", "sites"), ("from", "start"), ("to", "end"), ("tz", "tz"),
+    ("after", "after"), ("before", "before"), ("top", "top"), ("case", "case"),
+    ("reason", "reason"),
+)  # fmt: skip
+MANY = frozenset({"nots", "cameras", "sites"})
+
+
+def read(values: MultiDict[str, str], default_tz: str) -> Asked:
+    """The form out of the address; times with an offset are turned to the zone of the form."""
+    found: dict[str, Any] = {}
+    for name, field in FIELDS:
+        if field in MANY:
+            texts = dict.fromkeys(text.strip() for text in values.getlist(name))
+            found[field] = tuple(filter(None, texts))
+        else:
+            found[field] = values.get(name, "").strip()
+    found["tz"] = found["tz"] or default_tz
+    for field in ("start", "end"):
+        found[field] = local_field(found[field], found["tz"])
+    return Asked(**found)
+
+
+def local_field(text: str, tz: str) -> str:
+    """A time as the form's field takes it: local to `tz`, without offset; else as typed."""
+    try:
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is None:
+            return text
+        local = when.astimezone(zone(tz)).replace(tzinfo=None)
+    except (ValueError, OverflowError, Invalid):
+        return text
+    milliseconds = "milliseconds" if local.microsecond else "seconds"
+    return local.isoformat(timespec=milliseconds)
+
+
+def quick_spans(now_us: int, tz: str) -> list[tuple[str, str, str]]:
+    """(name, from, to) of spans often asked for, as the form takes them."""
+    now = to_datetime(now_us, tz)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    hour_ago = to_datetime(now_us - 3600 * US, tz).replace(microsecond=0, tzinfo=None)
+    day = timedelta(days=1)
+    return [
+        (tr("last hour"), hour_ago.isoformat(), ""),
+        (tr("today"), today.isoformat(), ""),
+        (tr("yesterday"), (today - day).isoformat(), today.isoformat()),
+        (tr("last 7 days"), (today - 6 * day).isoformat(), ""),
+    ]
+
+
+def local_time(text: str, tz: str) -> int:
+    """UTC microseconds of a time as typed: with its own offset, or local to `tz`."""
+    try:
+        when = datetime.fromisoformat(text.strip())
+    except ValueError:
+        when = None
+    if when is not None and when.tzinfo is None:
+        return parse_time(from_zone(when, tz))
+    return parse_time(text)
+
+
+def from_zone(when: datetime, tz: str) -> str:
+    """A local time of `tz` with its offset written out."""
+    return when.replace(tzinfo=zone(tz)).isoformat()
+
+
+def _shown(text: str, tz: str) -> str:
+    """The time of a chip: complete, or as typed when it cannot be read."""
+    try:
+        when = datetime.fromisoformat(text)
+        local = when if when.tzinfo is not None else when.replace(tzinfo=zone(tz))
+        from_datetime(local)
+    except (ValueError, OverflowError, Invalid):
+        return text
+    offset = local.strftime("%z")
+    return f"{local:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Invalid("{text} is not a number", text=text[:40]) from None
+
+
+def _drop(values: tuple[str, ...], one: str) -> tuple[str, ...]:
+    return tuple(value for value in values if value != one)

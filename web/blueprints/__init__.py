@@ -1,0 +1,1 @@
+"""One blueprint per desk; a view fetches, calls one function, and renders."""

@@ -1,0 +1,213 @@
+"""/api/v1: the same functions as the command line and the pages, the same JSON."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, make_response, request, send_file, session
+from flask_wtf.csrf import generate_csrf
+from search.engine import search as find
+
+from search.query import Query
+from storage import segments as ledger_segments
+from storage import timeline
+from storage.camera_states import states
+from storage.clock import parse_time, parse_time_of_day, rfc3339
+from storage.commands.camera_facts import document as camera_document
+from storage.commands.gaps import document as gap_document
+from storage.commands.segments import document as segment_document
+from storage.commands.status import camera_document as camera_status
+from storage.commands.status import volume_document
+from storage.errors import Invalid
+from storage.register import cameras as register
+from storage.register import cameras_with_credentials, find_camera, find_cameras
+from storage.status import camera_overview, effective_state, volume_overview, warnings
+from storage.vocabulary import Camera, Span
+from web import context, exports, sessions, shapes
+from web.blueprints.auth import give_session
+from web.openapi import Api
+
+PREFIX = "/api/v1"
+api = Blueprint("api", __name__, url_prefix=PREFIX)
+_api = Api(api)
+
+
+@_api.operation("GET", "/openapi.json", "This document", answer=dict[str, object])
+def openapi() -> Response:
+    """OpenAPI 3.1."""
+    return jsonify(_api.document("Hindsight", version("hindsight-archive"), PREFIX))
+
+
+@_api.operation("POST", "/session", "Log in", body=shapes.Login, answer=shapes.Session)
+def open_session(body: shapes.Login) -> Response:
+    """Sets the session's cookie; other sites cannot send JSON here, so no form token is asked."""
+    user, token = sessions.log_in(context.directory(), body.user, body.password, context.peer())
+    session.clear()
+    response = jsonify(_session(user))
+    give_session(response, token)
+    return response
+
+
+@_api.operation("GET", "/session", "Who is logged in, and the form token", answer=shapes.Session)
+def show_session() -> Response:
+    """For clients that come with a cookie."""
+    return jsonify(_session(context.user()))
+
+
+@_api.operation("DELETE", "/session", "Log out", status=204)
+def close_session() -> Response:
+    """Ends it on the server."""
+    sessions.log_out(context.directory(), context.user(), context.session_token())
+    response = make_response("", 204)
+    sessions.forget_cookie(response)
+    return response
+
+
+@_api.operation("GET", "/cameras", "The register", answer=list[shapes.Camera])
+def cameras() -> Response:
+    """Every camera, by slug."""
+    with context.directory().ledger.read() as tx:
+        return _cameras(register(tx))
+
+
+@_api.operation("GET", "/cameras/<camera>", "One camera", answer=shapes.Camera)
+def camera(camera: str) -> Response:
+    """By slug, name or GB code."""
+    with context.directory().ledger.read() as tx:
+        found = find_camera(tx, camera)
+    return jsonify(_documents([found])[0])
+
+
+@_api.operation(
+    "GET", "/segments", "What is kept", query=shapes.CamerasAndSpan, answer=list[shapes.Segment]
+)
+def segments(query: shapes.CamerasAndSpan) -> Response:
+    """Closed segments that overlap the span, by camera and start."""
+    from_us, to_us = _span(query)
+    with context.directory().ledger.read() as tx:
+        chosen = find_cameras(tx, query.camera)
+        rows = ledger_segments.segments(
+            tx, camera_ids=[one.id for one in chosen], from_us=from_us, to_us=to_us
+        )  # fmt: skip
+    return jsonify([segment_document(row) for row in rows])
+
+
+@_api.operation(
+    "GET", "/gaps", "What is missing, and why", query=shapes.CamerasAndSpan,
+    answer=list[shapes.Gap],
+)  # fmt: skip
+def gaps(query: shapes.CamerasAndSpan) -> Response:
+    """Gap rows that overlap the span, by camera and start."""
+    from_us, to_us = _span(query)
+    with context.directory().ledger.read() as tx:
+        chosen = find_cameras(tx, query.camera)
+        rows = timeline.gaps(
+            tx, camera_ids=[one.id for one in chosen], from_us=from_us, to_us=to_us
+        )  # fmt: skip
+    return jsonify([gap_document(row) for row in rows])
+
+
+@_api.operation(
+    "GET", "/status", "Who is recording now", query=shapes.CamerasAndSpan, answer=shapes.Status
+)
+def status(query: shapes.CamerasAndSpan) -> Response:
+    """Cameras over the span (today in each camera's zone unless given), volumes, warnings."""
+    directory = context.directory()
+    from_us, to_us = _span(query)
+    if from_us is None and to_us is not None:
+        raise Invalid("--to needs --from: since when?")
+    span = None
+    if from_us is not None:
+        span = Span(from_us, context.now_us() if to_us is None else to_us)
+    with directory.ledger.read() as tx:
+        chosen = find_cameras(tx, query.camera)
+    overviews, volumes = (
+        camera_overview(directory, cameras=chosen, span=span),
+        volume_overview(directory),
+    )
+    return jsonify(
+        {
+            "cameras": [camera_status(one) for one in overviews],
+            "volumes": [volume_document(one) for one in volumes],
+            "warnings": warnings(directory, overviews, volumes),
+        }
+    )
+
+
+@_api.operation(
+    "POST", "/search", "Find moments by words, a picture, or both", body=shapes.SearchBody,
+    upload="image", answer=shapes.Answer,
+)  # fmt: skip
+def search(body: shapes.SearchBody) -> Response:
+    """As `hindsight search --json`."""
+    sent = request.files.get("image")
+    query = Query(
+        text=body.text,
+        not_texts=tuple(body.not_),
+        then_text=body.then,
+        within_s=body.within_s,
+        image=sent.read() if sent else None,
+        box=body.box,
+        cameras=tuple(body.camera),
+        sites=tuple(body.site),
+        from_us=None if body.from_ is None else parse_time(body.from_),
+        to_us=None if body.to is None else parse_time(body.to),
+        between=None if body.between is None else parse_time_of_day(body.between),
+        kind=body.kind,
+        top=body.top,
+        case_id=body.case,
+        reason=body.reason,
+    )
+    answer = find(context.directory(), query, context.actor(body.case, body.reason))
+    return jsonify(answer.document())
+
+
+@_api.operation(
+    "POST", "/export", "A bundle of a span, as a zip", body=shapes.ExportBody,
+    media_type="application/zip",
+)  # fmt: skip
+def export(body: shapes.ExportBody) -> Response:
+    """As `hindsight export --out x.zip`."""
+    directory = context.directory()
+    with directory.ledger.read() as tx:
+        chosen = find_cameras(tx, body.camera)
+    bundle = exports.build(
+        directory, chosen, parse_time(body.from_), parse_time(body.to),
+        context.actor(body.case, body.reason),
+    )  # fmt: skip
+    response = send_file(bundle, as_attachment=True, download_name=bundle.name)
+    response.call_on_close(lambda: exports.discard(bundle))
+    return response
+
+
+def _session(user: Any) -> dict[str, Any]:
+    return {
+        "user": user.name, "role": user.role.value, "lang": user.lang,
+        "must_change": user.must_change, "csrf_token": generate_csrf(),
+    }  # fmt: skip
+
+
+def _cameras(found: list[Camera]) -> Response:
+    return jsonify(_documents(found))
+
+
+def _documents(found: list[Camera]) -> list[dict[str, object]]:
+    now_us = context.now_us()
+    with context.directory().ledger.read() as tx:
+        known, sealed = states(tx), cameras_with_credentials(tx)
+    return [
+        camera_document(one, effective_state(one, known.get(one.id), now_us), one.id in sealed)
+        for one in found
+    ]
+
+
+def _span(query: shapes.CamerasAndSpan) -> tuple[int | None, int | None]:
+    from_us = None if query.from_ is None else parse_time(query.from_)
+    to_us = None if query.to is None else parse_time(query.to)
+    if from_us is not None and to_us is not None and from_us >= to_us:
+        raise Invalid(
+            "--from {start} does not lie before --to {end}; nothing was looked up",
+            start=rfc3339(from_us), end=rfc3339(to_us),
+        )  # fmt: skip
+    return from_us, to_us

@@ -1,0 +1,63 @@
+"""The cameras desk: the board, and one camera with its day."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+
+from storage.register import find_camera
+from storage.rights import Verb, may
+from storage.timeline import gaps
+from web import context
+from web.board import Watch, by_place, watches
+from web.playback import record_view
+from web.strip import day_of, day_span, parse_day, strip
+
+cameras = Blueprint("cameras", __name__, url_prefix="/cameras")
+
+
+@cameras.get("")
+def board() -> str:
+    """Every camera, by site."""
+    return _board("cameras.html")
+
+
+@cameras.get("/live")
+def live() -> str:
+    """The rows alone, for the page that keeps itself fresh."""
+    return _board("watches.html")
+
+
+@cameras.get("/<camera>")
+def page(camera: str) -> str:
+    """One camera: facts, its day to look through, its gaps."""
+    directory = context.directory()
+    with directory.ledger.read() as tx:
+        found = find_camera(tx, camera)
+    (one,) = watches(directory, [found])
+    newest_us = one.picture_us or context.now_us()
+    asked = request.args.get("day")
+    day = parse_day(asked) if asked else day_of(newest_us, found.tz)
+    drawn = strip(directory, found, day, newest_us)
+    span = day_span(day, found.tz)
+    with directory.ledger.read() as tx:
+        missing = gaps(
+            tx, camera_ids=[found.id], from_us=span.start_us, to_us=span.end_us
+        )  # fmt: skip
+    return render_template(
+        "camera.html", camera=found, watch=one, strip=drawn, gaps=missing,
+        at=newest_us if one.last else None,
+    )  # fmt: skip
+
+
+def _board(template: str) -> str:
+    found = watches(context.directory())
+    pictures = request.args.get("pictures") != "0" and _may_look(found)
+    return render_template(template, places=by_place(found), pictures=pictures, cameras=len(found))
+
+
+def _may_look(found: list[Watch]) -> bool:
+    """Whether the newest pictures are shown: a look, so it is audited first."""
+    shown = [one.camera.slug for one in found if one.last is not None]
+    if not shown or not may(context.user(), Verb.PLAY):
+        return False
+    return record_view(context.directory(), context.actor(), shown)

@@ -1,0 +1,3 @@
+"""Commands of the web room."""
+
+COMMANDS = {"serve": "serve.command", "demo": "demo.command"}

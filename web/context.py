@@ -1,0 +1,51 @@
+"""What a request knows: the data directory, who asks, under which case, in which language."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import current_app, g, request
+
+from storage.directory import DataDirectory
+from storage.vocabulary import Actor, User
+from web.sessions import NotLoggedIn
+
+EXTENSION = "hindsight"
+
+
+def directory() -> DataDirectory:
+    """The data directory this application serves."""
+    return cast(DataDirectory, current_app.extensions[EXTENSION])
+
+
+def user_or_none() -> User | None:
+    """Who is logged in, if anybody."""
+    return cast("User | None", g.get("user"))
+
+
+def user() -> User:
+    """Who is logged in. NotLoggedIn when nobody is."""
+    found = user_or_none()
+    if found is None:
+        raise NotLoggedIn.again()
+    return found
+
+
+def session_token() -> str:
+    """The token of this login; pictures and media are signed for it."""
+    return cast(str, g.session_token)
+
+
+def actor(case_id: str | None = None, reason: str | None = None) -> Actor:
+    """Who the audit row of this request names."""
+    return Actor(user().name, case_id or None, reason or None)
+
+
+def now_us() -> int:
+    """The wall clock of the data directory, UTC microseconds."""
+    return directory().clock.now_us()
+
+
+def peer() -> str:
+    """Where the request came from."""
+    return request.remote_addr or "?"

@@ -1,0 +1,184 @@
+"""Opening a recording: which footage around an instant a player gets, and what is missing there.
+
+The look is audited before anything is said; addresses are signed for the login that looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from sqlalchemy import Connection
+
+from storage import audit, timeline
+from storage.cases import find_open_case
+from storage.clock import US, rfc3339
+from storage.directory import DataDirectory
+from storage.errors import Denied, NotFound, Unavailable
+from storage.register import find_camera
+from storage.segments import neighbours, segments
+from storage.vocabulary import Actor, Camera, Gap, Segment
+from web.playable import Playable, is_streamed, playable
+
+BEFORE_US = 60 * US  # footage offered before the asked instant
+AFTER_US = 900 * US  # and after it; the player asks again when it comes to the end
+HOLE_US = 500_000  # less between two segments is a seam, not a hole
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Time between two pieces of footage, and why nothing is there (None: nothing expected)."""
+
+    start_us: int
+    end_us: int
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a player gets: consecutive footage that is played in one way."""
+
+    camera: Camera
+    at_us: int  # the asked instant, moved onto footage where there was none
+    streamed: bool  # False: still pictures only
+    segments: list[Segment]
+    holes: list[Hole]  # between and just before the segments
+    before_us: int | None  # an instant in the footage before the first segment
+    after_us: int | None  # and after the last
+    files: tuple[Playable, ...] = ()  # what to serve of each segment; () for stills
+
+    @property
+    def start_us(self) -> int:
+        """Where its footage begins."""
+        return self.segments[0].start_us
+
+    @property
+    def end_us(self) -> int:
+        """Where it ends."""
+        return max(segment.end_us for segment in self.segments)
+
+
+def check_purpose(tx: Connection, directory: DataDirectory, actor: Actor) -> None:
+    """Denied without an open case where the settings demand one."""
+    if actor.case_id is not None:
+        find_open_case(tx, actor.case_id)
+    elif directory.settings.search.require_case:
+        raise Denied("name an open case and a reason first; this archive shows nothing without")
+
+
+def record_look(
+    directory: DataDirectory, actor: Actor, action: str, camera: str, start_us: int, end_us: int
+) -> None:
+    """Commit the audit row of a look before its bytes leave (invariant 10)."""
+    now_us = directory.clock.now_us()
+    with directory.ledger.write() as tx:
+        check_purpose(tx, directory, actor)
+        audit.record(
+            tx, actor, action, camera, at_us=now_us,
+            detail={"from": rfc3339(start_us), "to": rfc3339(end_us)},
+        )  # fmt: skip
+
+
+def record_view(directory: DataDirectory, actor: Actor, cameras: Sequence[str]) -> bool:
+    """Commit the row for newest pictures shown on a board; False where a case is demanded."""
+    if directory.settings.search.require_case:
+        return False  # a board has no purpose of its own; the player asks for one
+    with directory.ledger.write() as tx:
+        audit.record(
+            tx, actor, "view", ", ".join(cameras), at_us=directory.clock.now_us(),
+            detail={"cameras": list(cameras)},
+        )  # fmt: skip
+    return True
+
+
+def open_recording(
+    directory: DataDirectory, actor: Actor, camera: str, at_us: int, codecs: Collection[str] | None
+) -> Opening:
+    """Find the footage around `at_us`, audit the look, and say what can be served of it."""
+    with directory.ledger.read() as tx:
+        found = opening(tx, find_camera(tx, camera), at_us, codecs)
+    record_look(directory, actor, "play", found.camera.slug, found.start_us, found.end_us)
+    if not found.streamed:
+        return found
+    try:
+        return replace(found, files=tuple(playable(directory, row) for row in found.segments))
+    except Unavailable:
+        # No stream can be made of one of them; its pictures can still be looked at.
+        return replace(found, streamed=False)
+
+
+def opening(
+    tx: Connection, camera: Camera, at_us: int, codecs: Collection[str] | None = None
+) -> Opening:
+    """Footage around `at_us`, or the nearest after it, or the last before.
+
+    `codecs` are what the browser plays (None: all that any browser does). The run stops where the
+    way of playing changes. NotFound when the camera has no footage at all.
+    """
+    before, after = neighbours(tx, camera.id, at_us)
+    here = before if before is not None and before.end_us > at_us else after or before
+    if here is None:
+        raise NotFound(
+            "camera {camera} has no footage yet; `hindsight record` or `hindsight import` brings"
+            " some",
+            camera=camera.slug,
+        )  # fmt: skip
+    at_us = min(max(at_us, here.start_us), max(here.start_us, here.end_us - 1))
+    rows = segments(
+        tx, camera_ids=[camera.id], from_us=at_us - BEFORE_US, to_us=at_us + AFTER_US
+    )  # fmt: skip
+    index = next((i for i, row in enumerate(rows) if row.id == here.id), None)
+    if index is None:
+        rows, index = [here], 0
+    streamed = _plays(here, codecs)
+    first = last = index
+    while first > 0 and _plays(rows[first - 1], codecs) == streamed:
+        first -= 1
+    while last + 1 < len(rows) and _plays(rows[last + 1], codecs) == streamed:
+        last += 1
+    run = rows[first : last + 1]
+    end_us = max(row.end_us for row in run)
+    earlier, _ = neighbours(tx, camera.id, run[0].start_us - 1)
+    _, later = neighbours(tx, camera.id, end_us - 1)
+    return Opening(
+        camera=camera,
+        at_us=at_us,
+        streamed=streamed,
+        segments=run,
+        holes=_holes(tx, camera, run, earlier, later),
+        before_us=None if earlier is None else max(earlier.start_us, earlier.end_us - US),
+        after_us=None if later is None else later.start_us,
+    )
+
+
+def _plays(segment: Segment, codecs: Collection[str] | None) -> bool:
+    return is_streamed(segment) and (codecs is None or segment.codec in codecs)
+
+
+def _holes(
+    tx: Connection, camera: Camera, run: list[Segment], earlier: Segment | None,
+    later: Segment | None,
+) -> list[Hole]:  # fmt: skip
+    chain = [row for row in (earlier, *run, later) if row is not None]
+    holes = []
+    for one, other in pairwise(chain):
+        if other.start_us - one.end_us < HOLE_US:
+            continue
+        rows = timeline.gaps(
+            tx, camera_ids=[camera.id], from_us=one.end_us, to_us=other.start_us
+        )  # fmt: skip
+        holes.append(
+            Hole(one.end_us, other.start_us, _main_cause(rows, one.end_us, other.start_us))
+        )
+    return holes
+
+
+def _main_cause(rows: list[Gap], start_us: int, end_us: int) -> str | None:
+    """The cause of the longest gap in a hole."""
+    longest = max(
+        rows,
+        key=lambda gap: min(gap.end_us or end_us, end_us) - max(gap.start_us, start_us),
+        default=None,
+    )
+    return None if longest is None else longest.cause.value
