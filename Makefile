@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench install clean
+.PHONY: help demo test lint bench install pictures clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -75,6 +75,11 @@ test: $(VENV)/.installed-test test-packages lint
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
+
+# README's pictures, as the browser test takes them.
+pictures: $(VENV)/.installed-test test-packages
+	$(BIN)/python -m pytest -q tests/e2e/test_readme_pictures.py
+	cp test-artifacts/search-desk.png test-artifacts/search-desk.zh.png docs/guide/
 
 clean:
 	rm -rf $(VENV) demo-data test-artifacts benchmarks/results web/node_modules web/static/vendor
