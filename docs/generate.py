@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -18,9 +19,11 @@ sys.path.insert(0, str(ROOT))
 from pydantic import BaseModel  # noqa: E402
 
 from hindsight import cli  # noqa: E402
+from storage.directory import init_directory  # noqa: E402
 from storage.errors import KINDS  # noqa: E402
 from storage.i18n import LANGUAGES, use_language  # noqa: E402
 from storage.settings import Settings  # noqa: E402
+from web.app import create_app  # noqa: E402
 
 TITLES = {
     "en": ("Commands", "Generated from the code by `python docs/generate.py`; do not edit."),
@@ -102,9 +105,52 @@ def errors_page(lang: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+HTTP_NOTE = """\
+`hindsight serve` listens on loopback unless told otherwise; put a TLS proxy in front to reach it \
+from elsewhere.
+
+- **Login.** Everything but `/login`, `/static/` and `/healthz` wants a session: the cookie that \
+`POST /login` (pages) or `POST /api/v1/session` (JSON `{"user", "password"}`) sets. It is HttpOnly \
+and SameSite=Strict; the token is kept on the server as a hash only.
+- **Changing anything** (POST, DELETE) wants the token that the session answers as `csrf_token`, \
+in the header `X-CSRF-Token` (forms carry it in a field).
+- **Rights** go by role and verb; a refusal is 403. Every look is in the audit chain before its \
+bytes leave.
+- **Errors** under `/api/v1/` are RFC 9457 problem documents (`application/problem+json`); kinds \
+and statuses are in [errors.md](errors.md).
+- **Shapes** of requests and answers: `GET /api/v1/openapi.json` (OpenAPI 3.1). They are those of \
+the commands' `--json`.
+- Times are RFC 3339 with a zone; answers are UTC with microseconds.
+"""
+
+
+def http_page() -> str:
+    """Every route of the application with its methods and what it does."""
+    with TemporaryDirectory() as folder:
+        directory, _ = init_directory(Path(folder) / "data")
+        app = create_app(directory)
+        rows = [
+            (rule.rule, ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})),
+             (app.view_functions[rule.endpoint].__doc__ or "").strip().splitlines()[0])
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint != "static"
+        ]  # fmt: skip
+        directory.close()
+    lines = ["# HTTP", "", TITLES["en"][1], "", HTTP_NOTE]
+    for title, is_api in (("JSON API", True), ("Pages and media", False)):
+        lines += [f"## {title}", "", "| method | address | what |", "|---|---|---|"]
+        lines += [
+            f"| {methods} | `{rule}` | {what} |"
+            for rule, methods, what in sorted(rows)
+            if rule.startswith("/api/") is is_api
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
 def pages() -> dict[Path, str]:
     """File → what it must hold."""
-    made = {REF / "settings.md": settings_page()}
+    made = {REF / "settings.md": settings_page(), REF / "http.md": http_page()}
     for lang in LANGUAGES:
         suffix = "" if lang == "en" else f".{lang}"
         made[REF / f"commands{suffix}.md"] = commands_page(lang)
