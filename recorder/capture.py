@@ -2,8 +2,9 @@
 
 Started by the supervisor as `python -m recorder.capture DIRECTORY PLAN`, where PLAN is JSON:
 [{"camera": id, "restarts": n, "cause": gap cause of the time before}]. It says once a second on
-stdout what each station does, and ends when its stdin closes: also when the supervisor was
-killed. libavformat may hang or abort in here; nobody else is hurt.
+stdout what each station does. A line on stdin is the number of a camera to let go of; when stdin
+closes, also because the supervisor was killed, the process ends. libavformat may hang or abort in
+here; nobody else is hurt.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from recorder.station import Station
@@ -35,26 +38,33 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     directory = open_directory(Path(sys.argv[1]))
-    stop = threading.Event()
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-    stations = _stations(directory, json.loads(sys.argv[2]), stop)
+    stations = _stations(directory, json.loads(sys.argv[2]))
+    orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
     for station in stations:
         station.start()
-    while not stop.is_set() and any(station.is_alive() for station in stations):
+    while any(station.is_alive() for station in stations):
         _beat(directory, stations)
-        stop.wait(BEAT_S)
-    _end(stations, stop)
+        try:
+            order = orders.get(timeout=BEAT_S)
+        except queue.Empty:
+            continue
+        if order is None:
+            break
+        _stop([station for station in stations if station.camera.id == order])
+    _stop(stations)
+    _beat(directory, stations)
+    logging.shutdown()
+    os._exit(0)  # not sys.exit: a hanging libavformat must not keep the process
 
 
-def _stations(
-    directory: DataDirectory, plan: list[dict[str, object]], stop: threading.Event
-) -> list[Station]:
+def _stations(directory: DataDirectory, plan: list[dict[str, object]]) -> list[Station]:
     made = []
     with directory.ledger.read() as tx:
         for entry in plan:
             camera = register.camera_by_id(tx, int(str(entry["camera"])))
             restarts, cause = int(str(entry["restarts"])), GapCause(str(entry["cause"]))
-            made.append(Station(directory, camera, stop, restarts=restarts, cause_before=cause))
+            made.append(Station(directory, camera, restarts=restarts, cause_before=cause))
     return made
 
 
@@ -66,6 +76,7 @@ def _beat(directory: DataDirectory, stations: list[Station]) -> None:
             "bytes": station.progress.bytes,
             "recorded_to_us": station.progress.recorded_to_us,
             "finished": station.finished and not station.is_alive(),
+            "ended": station.stop.is_set() or not station.is_alive(),
         }
         for station in stations
     }
@@ -76,22 +87,23 @@ def _beat(directory: DataDirectory, stations: list[Station]) -> None:
         pass  # the supervisor is gone; the end of stdin tells the rest
 
 
-def _stop_at_end_of_input(stop: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    stop.set()
+def _read_orders(orders: queue.SimpleQueue[int | None]) -> None:
+    with os.fdopen(0, "rb", buffering=0, closefd=False) as lines:
+        for line in lines:
+            orders.put(int(line))
+    orders.put(None)
 
 
-def _end(stations: list[Station], stop: threading.Event) -> None:
-    """Close every segment. A thread that hangs in FFmpeg is left behind, its segment is not."""
-    stop.set()
+def _stop(stations: list[Station]) -> None:
+    """Close their segments. A thread that hangs in FFmpeg is left behind, its segment is not."""
     for station in stations:
-        station.join(PATIENCE_S)
+        station.stop.set()
+    end = time.monotonic() + PATIENCE_S
+    for station in stations:
+        station.join(max(0.0, end - time.monotonic()))
     for station in stations:
         if station.is_alive():
-            station.finish()
-    logging.shutdown()
-    os._exit(0)  # not sys.exit: a hanging libavformat must not keep the process
+            station.leave()
 
 
 if __name__ == "__main__":

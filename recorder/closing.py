@@ -11,7 +11,7 @@ import av.error
 from sqlalchemy import Connection
 
 from storage import segments
-from storage.clock import US
+from storage.clock import US, day_start_us, utc_day
 from storage.directory import DataDirectory
 from storage.durable import OPEN_SUFFIX, publish_recovered, sha256_file
 from storage.errors import HindsightError
@@ -76,12 +76,16 @@ def adopt_leftovers(directory: DataDirectory, camera: Camera) -> list[Segment]:
         folder = volume.root / camera.slug
         if not folder.is_dir():
             continue
+        # Folders are days: those before the camera's newest footage are settled.
+        now_us = directory.clock.now_us()
         with directory.ledger.read() as tx:
-            newest = segments.last_segment(tx, camera.id)
-            known = segments.known_paths(tx, volume.name)
-        # Names begin with the UTC start, folders are days: older ones are settled.
-        settled = "" if newest is None else newest.path.split("/")[1]
-        for day in sorted(entry for entry in folder.iterdir() if entry.name >= settled):
+            newest, _ = segments.neighbours(tx, camera.id, now_us)
+            settled = None if newest is None else utc_day(newest.start_us)
+            from_us = None if settled is None else day_start_us(settled)
+            rows = segments.segments(tx, camera_ids=[camera.id], from_us=from_us, state=None)
+        known = {row.path for row in rows if row.volume == volume.name}
+        first = "" if settled is None else settled.isoformat()
+        for day in sorted(entry for entry in folder.iterdir() if entry.name >= first):
             for path in sorted(day.glob("*/*")):
                 row = _adopt(directory, camera, volume, path, known)
                 if row is not None:

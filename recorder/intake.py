@@ -16,7 +16,7 @@ from recorder.closing import previous_hash
 from storage import audit, segments, timeline
 from storage.clock import LATEST_US, US, rfc3339
 from storage.directory import DataDirectory
-from storage.durable import HashingFile, remove_file, write_file
+from storage.durable import HashingFile, remove_empty_folders, remove_file, write_file
 from storage.errors import Conflict, Invalid, NotFound, ResourceExhausted
 from storage.fragments import facts_document, facts_file
 from storage.i18n import N_
@@ -173,9 +173,9 @@ def import_file(
     segment_id = str(ULID())
     relative = segment_path(camera.slug, start_us, segment_id, found.suffix)
     target = volume.file(relative)
-    size, digest = _copy(path, target, progress)
-    now_us = directory.clock.now_us()
     try:
+        size, digest = _copy(path, target, progress)
+        now_us = directory.clock.now_us()
         with directory.ledger.write() as tx:
             twin = segments.by_sha256(tx, camera.id, digest)
             if twin is not None and twin.state is SegmentState.CLOSED:
@@ -211,6 +211,7 @@ def import_file(
     except BaseException:  # no row: the copy never was footage of ours, the original is untouched
         remove_file(facts_file(target))
         remove_file(target)
+        remove_empty_folders(target.parent, volume.root.resolve())
         raise
     return row
 

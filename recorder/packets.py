@@ -17,10 +17,13 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from recorder.onset import Arrival, steadied
 from recorder.sources import Source, SourceFailed, open_source, reason
 from storage.clock import US, Clock
 from storage.settings import RecorderSettings
 
+# A file with a hole in it: the segmenter ends the stretch there instead of sleeping through it.
+LONGEST_WAIT_US = 10 * US
 CODECS_VIDEO = {"h264", "hevc", "mpeg4", "av1", "vp9", "mjpeg", "mpeg2video"}
 CODECS_AUDIO = {"aac", "mp3", "opus", "ac3", "pcm_alaw", "pcm_mulaw"}
 
@@ -32,15 +35,6 @@ class Streams:
     video: VideoStream
     audio: AudioStream | None
     ignored: int  # streams of other kinds
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A packet and when it reached us."""
-
-    packet: Packet[Any]
-    arrival_us: int
-    camera_us: int | None  # the camera's own UTC for this packet, from RTCP, when it says
 
 
 class Feed:
@@ -61,7 +55,7 @@ class Feed:
         """Every non-empty packet of the chosen streams, until the end.
 
         SourceFailed when a live stream ends or stalls: for a camera, an end is a failure. A file
-        that is not looped ends by StopIteration.
+        that is not looped simply ends.
         """
         if self.source.file is None:
             yield from self._live(stop)
@@ -69,6 +63,9 @@ class Feed:
             yield from self._paced(stop)
 
     def _live(self, stop: threading.Event) -> Iterator[Arrival]:
+        return steadied(self._arriving(stop), self.streams.video.index)
+
+    def _arriving(self, stop: threading.Event) -> Iterator[Arrival]:
         try:
             for packet in self.container.demux(self._wanted()):
                 if stop.is_set():
@@ -105,17 +102,17 @@ class Feed:
                     if start_us is None:
                         start_us = self.clock.monotonic_us()
                     due_us = start_us + int((turn_s + at_s) * US)
-                    wait_us = due_us - self.clock.monotonic_us()
+                    wait_us = min(due_us - self.clock.monotonic_us(), LONGEST_WAIT_US)
                     if stop.wait(max(0, wait_us) / US):
                         return
                     count += 1
                     yield Arrival(packet, self.clock.now_us(), None)
             except (av.error.FFmpegError, OSError) as error:
                 raise SourceFailed(reason(error)) from None
+            if not count or (self.source.loop and not end):
+                raise SourceFailed("the file holds no picture that can be placed in time")
             if not self.source.loop:
                 return
-            if not count or not end:
-                raise SourceFailed("the file holds no picture")
             turn_s += end
             try:
                 # Not opened anew: the segmenter copies from these very streams.

@@ -100,7 +100,10 @@ class SegmentFile:
         self.last_dts[source.index] = packet.dts
         packet.time_base = base
         packet.stream = target
+        before = self._file.size_bytes
         self._output.mux(packet)
+        if self._file.size_bytes != before:
+            self._file.sync()  # the muxer writes whole fragments: each one outlives a power cut
 
     @property
     def size_bytes(self) -> int:
@@ -142,20 +145,8 @@ def _base(stream: Stream) -> Fraction:
 
 
 AAC_RATES = (
-    96000,
-    88200,
-    64000,
-    48000,
-    44100,
-    32000,
-    24000,
-    22050,
-    16000,
-    12000,
-    11025,
-    8000,
-    7350,
-)
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
+)  # fmt: skip
 AAC_PROFILES = {"Main": 1, "LC": 2, "SSR": 3, "LTP": 4}
 
 

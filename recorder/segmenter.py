@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,9 +13,10 @@ from ulid import ULID
 
 from recorder.boundaries import next_boundary_us, should_cut
 from recorder.closing import Shape, adopt_leftovers, previous_hash, segment_row
-from recorder.packets import Arrival, Streams
+from recorder.onset import Arrival
+from recorder.packets import Streams
 from recorder.segment_file import SegmentFile
-from recorder.wallclock import BELIEVED_US, WallClock
+from recorder.wallclock import WallClock
 from storage import segments, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
@@ -27,6 +29,11 @@ log = logging.getLogger(__name__)
 # A hole between two pictures longer than this, or a step back beyond the second, is a jump.
 JUMP_FORWARD_S = 5.0
 JUMP_BACK_S = 0.5
+KEYFRAME_WAIT_US = 60 * US  # pictures for so long without one to begin with: nothing is recorded
+# Footage may reach so far beyond now (a source that sends a stock of it at once); what reaches
+# further was recorded under a wrong clock, and nothing can be appended to it.
+OVERHANG_US = 60 * US
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class RecordingFailed(Exception):
@@ -73,7 +80,21 @@ class Segmenter:
         self.clock = WallClock(self._base, _recorded_to_us(directory, camera))
         self._open: _Open | None = None
         self._last_dts: int | None = None
+        self._last_pts: int | None = None
         self._keyframe_pts: int | None = None
+        self._waiting_since_us: int | None = None
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether a segment is open."""
+        return self._open is not None
+
+    @property
+    def ahead_us(self) -> int:
+        """How far beyond now the latest picture is placed."""
+        if self._last_pts is None:
+            return 0
+        return self.clock.at_us(self._last_pts) - self.directory.clock.now_us()
 
     def feed(self, arrival: Arrival) -> None:
         """Take a packet. RecordingFailed when this stretch cannot go on; it is already closed."""
@@ -93,8 +114,9 @@ class Segmenter:
         packet = arrival.packet
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is None:
-            return
+            return  # never: the feed dates every packet
         self._check_jump(packet, pts)
+        self._last_pts = pts
         self.clock.observe(pts, arrival.arrival_us, arrival.camera_us)
         self.progress.pictures += 1
         if packet.is_keyframe:
@@ -107,6 +129,17 @@ class Segmenter:
                 self._begin(pts)
         if self._open is not None:
             self._open.file.write(packet, self.streams.video)
+        else:
+            self._wait_for_keyframe(arrival.arrival_us)
+
+    def _wait_for_keyframe(self, now_us: int) -> None:
+        if self._waiting_since_us is None:
+            self._waiting_since_us = now_us
+        if now_us - self._waiting_since_us > KEYFRAME_WAIT_US:
+            raise RecordingFailed(
+                GapCause.STALLED,
+                f"pictures come, but no keyframe in {KEYFRAME_WAIT_US // US} s",
+            )
 
     def _is_due(self, pts: int) -> bool:
         assert self._open is not None
@@ -186,8 +219,12 @@ class Segmenter:
             path=opened.relative, end_us=end_us, duration_us=duration_us,
             size_bytes=written.size_bytes, sha256=written.sha256, recovered=False,
         )  # fmt: skip
-        with self.directory.ledger.write() as tx:
-            segments.insert_segment(tx, row)
+        try:
+            with self.directory.ledger.write() as tx:
+                segments.insert_segment(tx, row)
+        except HindsightError:  # a full disk, a busy ledger: the second try may find room
+            self._recover(opened)
+            raise
         self.progress.recorded_to_us = end_us
         return row
 
@@ -207,17 +244,24 @@ class Segmenter:
             return
         try:
             self._close(None)
-        except OSError as error:
-            log.error("camera %s: closing failed (%s)", self.camera.slug, error.strerror)
+        except (HindsightError, OSError) as error:
+            log.error("camera %s: closing failed (%s)", self.camera.slug, error)
 
     def _disk_failed(self, error: OSError) -> None:
+        volume = None
         if self._open is not None:
             opened, self._open = self._open, None
+            volume = opened.volume
             opened.file.abandon()
             self._recover(opened)
-        raise RecordingFailed(
-            GapCause.DISK_FULL, f"the volume cannot be written: {error.strerror or error}"
-        )
+        cause = GapCause.DISK_FULL if error.errno in FULL else GapCause.UNKNOWN
+        if cause is GapCause.UNKNOWN and volume is not None:
+            try:
+                volume.verify()
+            except Unavailable:
+                cause = GapCause.WRONG_VOLUME
+        name = "the volume" if volume is None else f"volume {volume.name}"
+        raise RecordingFailed(cause, f"{name} cannot be written: {error.strerror or error}")
 
     def _recover(self, opened: _Open) -> None:
         """Keep what is whole of a segment the disk refused to finish."""
@@ -230,9 +274,10 @@ class Segmenter:
 
 
 def _recorded_to_us(directory: DataDirectory, camera: Camera) -> int:
-    """End of the camera's newest footage; 0 without any, or when it lies in the future."""
+    """End of the camera's newest footage; 0 without any, or when nothing can be appended to it."""
+    now_us = directory.clock.now_us()
     with directory.ledger.read() as tx:
-        before, _ = segments.neighbours(tx, camera.id, directory.clock.now_us())
-    if before is None or before.end_us > directory.clock.now_us() + BELIEVED_US:
+        before, _ = segments.neighbours(tx, camera.id, now_us + OVERHANG_US)
+    if before is None or before.end_us > now_us + OVERHANG_US:
         return 0
     return before.end_us

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import av
 import av.error
 from av.container import InputContainer
 
+from storage.clock import US
 from storage.settings import RecorderSettings
 from storage.source_url import join_url
 
@@ -27,6 +28,7 @@ class Source:
     format: str | None = None
     file: Path | None = None  # a file played at its own pace
     loop: bool = False
+    pulled: bool = False  # the far side sends as fast as we read: reading waits for real time
 
 
 class SourceFailed(Exception):
@@ -34,26 +36,36 @@ class SourceFailed(Exception):
 
 
 def source_of(url: str, credentials: tuple[str, str] | None, settings: RecorderSettings) -> Source:
-    """How to open a registered URL. Query words of ours (loop, transport, listen) are taken out."""
+    """How to open a registered URL. Query words of ours (loop, transport, listen) are taken out;
+    the rest reaches the camera letter for letter, for many read it in ways of their own."""
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    words = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme == "file":
-        path = Path(unquote(parts.path))
-        return Source(str(path), url, file=path, loop=query.get("loop") == "1")
+        # Absolute: a relative name such as `concat:…` would be a protocol to FFmpeg.
+        path = Path(unquote(parts.path)).absolute()
+        return Source(str(path), url, file=path, loop=words.get("loop") == "1")
     options = dict(PROBE)
     format_name = None
+    query = parts.query
     if parts.scheme in ("rtsp", "rtsps"):
-        options["rtsp_transport"] = query.pop("transport", settings.rtsp_transport)
-        options["timeout"] = str(int(settings.read_timeout_s * 1_000_000))
-    if parts.scheme in ("rtmp", "rtmps", "http", "tcp") and query.pop("listen", None) == "1":
+        options["rtsp_transport"] = words.get("transport", settings.rtsp_transport)
+        options["timeout"] = str(int(settings.read_timeout_s * US))
+        query = _without(query, "transport")
+    if parts.scheme in ("rtmp", "rtmps", "http") and words.get("listen") == "1":
         options["listen"] = "1"
-        if parts.scheme == "tcp":
-            # FFmpeg's tcp takes `listen` from the URL only.
-            query["listen"] = "1"
-    if parts.scheme in ("tcp", "udp"):
+        query = _without(query, "listen")
+    if parts.scheme in ("tcp", "udp"):  # FFmpeg's tcp takes `listen` from the URL only
         format_name = "mpegts"
-    bare = urlunsplit(parts._replace(query=urlencode(query)))
-    return Source(join_url(bare, credentials), url, options, format_name)
+    bare = urlunsplit(parts._replace(query=query))
+    if credentials is not None and not any(credentials):
+        credentials = None  # the '@' of udp://@:5000 names nobody
+    pulled = parts.scheme in ("http", "https") and "listen" not in options
+    return Source(join_url(bare, credentials), url, options, format_name, pulled=pulled)
+
+
+def _without(query: str, word: str) -> str:
+    kept = (part for part in query.split("&") if part.partition("=")[0] != word)
+    return "&".join(kept)
 
 
 def open_source(source: Source, settings: RecorderSettings) -> InputContainer:

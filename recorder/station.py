@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from recorder.closing import adopt_leftovers
 from recorder.packets import Feed
@@ -14,23 +15,28 @@ from recorder.sources import SourceFailed, source_of
 from storage import camera_states, register, segments, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.errors import HindsightError
+from storage.errors import Conflict, HindsightError
 from storage.logs import redact
 from storage.vocabulary import Camera, CameraState, GapCause
 
 log = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.5
 STATE_EVERY_US = 2 * US
+LOCK_WAIT_S = 0.25
+AHEAD_US = 10 * US  # what a web server may send before it is made to wait
 
 
 class Station(threading.Thread):
-    """Records a camera until `stop` is set. `step_us` tells when it last came back from FFmpeg."""
+    """Records a camera until `stop` is set. `step_us` tells when it last came back from FFmpeg.
+
+    A lock per camera keeps it to one process: one whose supervisor was killed may still be closing
+    its segment when the next wants to adopt it.
+    """
 
     def __init__(
         self,
         directory: DataDirectory,
         camera: Camera,
-        stop: threading.Event,
         *,
         restarts: int = 0,
         cause_before: GapCause = GapCause.UNKNOWN,
@@ -38,7 +44,7 @@ class Station(threading.Thread):
         super().__init__(name=f"station {camera.slug}", daemon=True)
         self.directory = directory
         self.camera = camera
-        self.stop = stop
+        self.stop = threading.Event()
         self.restarts = restarts
         self.cause_before = cause_before
         self.progress = Progress()
@@ -46,6 +52,7 @@ class Station(threading.Thread):
         self.finished = False  # a file that is not looped came to its end
         self._lock = threading.Lock()  # guards the segmenter against `finish` from outside
         self._segmenter: Segmenter | None = None
+        self._held = ExitStack()  # the lock of this camera
         self._state = ("connecting", directory.clock.now_us())
         self._error: str | None = None
         self._state_written_us = 0
@@ -53,6 +60,18 @@ class Station(threading.Thread):
 
     def run(self) -> None:
         """Until told to stop; nothing that goes wrong with this camera ends the thread."""
+        while not self.stop.is_set():
+            try:
+                with ExitStack() as self._held:
+                    self._held.enter_context(self.directory.exclusive(f"capture-{self.camera.id}"))
+                    self._work()
+                return
+            except Conflict:
+                self._error = "another capture process still closes a segment of this camera"
+                self._say("connecting")
+                self._wait(LOCK_WAIT_S)
+
+    def _work(self) -> None:
         wait_s = FIRST_WAIT_S
         self._guarded(self._take_on)
         while not self.stop.is_set():
@@ -74,12 +93,27 @@ class Station(threading.Thread):
                 break
             if self.progress.pictures > pictures + 50:
                 wait_s = FIRST_WAIT_S
-            self._mark()
-            self.stop.wait(wait_s * random.uniform(0.8, 1.2))
+            self._wait(wait_s * random.uniform(0.8, 1.2))
             wait_s = min(wait_s * 2, self.directory.settings.recorder.backoff_s)
         if self.finished:
             self._guarded(self._end_of_file)
         self._say("stopped", force=True)
+
+    def _wait(self, seconds: float) -> None:
+        """Until told to stop, saying meanwhile that this thread is well."""
+        end_us = self.directory.clock.monotonic_us() + int(seconds * US)
+        while not self.stop.is_set():
+            self._mark()
+            left_us = end_us - self.step_us
+            if left_us <= 0:
+                return
+            self.stop.wait(min(1.0, left_us / US))
+
+    def leave(self) -> None:
+        """Give up this thread, which hangs in FFmpeg; its segment is closed for it."""
+        self.finish()
+        self._say("stopped", force=True)
+        self._held.close()
 
     def finish(self) -> None:
         """Close the open segment; from the main thread when this one hangs in FFmpeg."""
@@ -92,10 +126,13 @@ class Station(threading.Thread):
         """Adopt what a kill left, and see that the time since is a gap."""
         adopt_leftovers(self.directory, self.camera)
         with self.directory.ledger.write() as tx:
-            since = timeline.open_expectation(tx, self.camera.id)
-            if since is None:
-                return
             now_us = self.directory.clock.now_us()
+            since = timeline.open_expectation(tx, self.camera.id)
+            if since is None and not self.restarts:
+                return  # expected from its first picture on, or from a first failure
+            if since is None:  # a process was lost before it could say either
+                timeline.expect(tx, self.camera.id, now_us)
+                since = now_us
             running = timeline.gaps(tx, camera_ids=[self.camera.id], from_us=now_us)
             if any(gap.end_us is None for gap in running):
                 return
@@ -124,8 +161,12 @@ class Station(threading.Thread):
                     if self._segmenter is None:
                         return  # finished from outside
                     self._segmenter.feed(arrival)
+                    recording, ahead_us = self._segmenter.is_recording, self._segmenter.ahead_us
                 self._rate.add(arrival.packet.size, self.progress.pictures, self.step_us)
-                self._say("recording")
+                if recording:
+                    self._say("recording")
+                if source.pulled and ahead_us > AHEAD_US:
+                    self._wait((ahead_us - AHEAD_US) / US)
             self.finished = source.file is not None and not self.stop.is_set()
         finally:
             self.finish()
@@ -133,6 +174,8 @@ class Station(threading.Thread):
 
     def _failed(self, cause: GapCause, detail: str, began_us: int) -> None:
         """The gap begins where the footage ends; at the attempt when there never was any."""
+        if self.stop.is_set():
+            return  # what is expected from here on is the supervisor's to say
         detail = redact(detail)
         log.warning("camera %s: %s: %s", self.camera.slug, cause.value, detail)
         self._error = detail

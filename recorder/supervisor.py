@@ -9,12 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
 
 from storage import register, segments, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.vocabulary import Camera, GapCause
+from storage.errors import HindsightError
+from storage.vocabulary import Camera, GapCause, Span
 
 log = logging.getLogger(__name__)
 REGISTER_EVERY_S = 3.0
@@ -34,7 +38,26 @@ class Capture:
     process: subprocess.Popen[bytes]
     heard: float
     started: float
+    listener: threading.Thread | None = None
+    leaving: dict[int, int] = field(default_factory=dict)  # camera → when it was told to stop, UTC
     beat: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def says(self, camera: Camera, word: str) -> object:
+        """What was last heard of a camera; None when nothing was."""
+        return self.beat.get(str(camera.id), {}).get(word)
+
+    def order(self, camera: Camera) -> None:
+        """Tell it to let go of a camera."""
+        if self.process.stdin is not None:
+            with suppress(OSError):  # it just died: that is judged elsewhere
+                self.process.stdin.write(f"{camera.id}\n".encode())
+                self.process.stdin.flush()
+
+    def let_go(self) -> None:
+        """Tell it to end."""
+        if self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.close()
 
 
 @dataclass(slots=True)
@@ -57,6 +80,7 @@ class Supervisor:
         self.finished: set[int] = set()
         self._history: dict[int, _History] = {}
         self._wanted: dict[int, Camera] = {}
+        self._began_us: dict[int, int] = {}  # when a camera was taken on
 
     def run(self, stop: threading.Event, seconds: float | None) -> None:
         """Until `stop` is set, the time is up, or every camera (files) came to its end."""
@@ -66,7 +90,7 @@ class Supervisor:
             while not stop.is_set() and (end is None or time.monotonic() < end):
                 if time.monotonic() - refreshed >= REGISTER_EVERY_S:
                     refreshed = time.monotonic()
-                    self._refresh()
+                    self._follow_register()
                     if self._wanted and not set(self._wanted) - self.finished:
                         break
                 self._judge()
@@ -75,27 +99,57 @@ class Supervisor:
                 stop.wait(left)
         finally:
             now_us = self.directory.clock.now_us()
-            self._stop_all(self.captures)
+            self._stop_all()
             self._settle(now_us, bounded=seconds is not None and not stop.is_set())
 
+    def _follow_register(self) -> None:
+        try:
+            self._refresh()
+        except HindsightError as error:  # a busy ledger stops no recording; soon again
+            log.error("the register cannot be read: %s", error)
+
     def _refresh(self) -> None:
-        """Follow the register: cameras added, changed and disabled while we run."""
+        """Follow the register: cameras added, changed and disabled while we run. Only those that
+        changed are interrupted."""
         with self.directory.ledger.read() as tx:
             if self.chosen is None:
                 found = register.cameras(tx, enabled=True)
             else:
                 found = register.find_cameras(tx, self.chosen)
         wanted = {camera.id: camera for camera in found if camera.url and camera.enabled}
-        leaving = [
-            capture
-            for capture in self.captures
-            if any(wanted.get(camera.id) != camera for camera in capture.cameras)
-        ]
         now_us = self.directory.clock.now_us()
-        self._stop_all(leaving)
-        for camera_id in set(self._wanted) - set(wanted):
+        running = set()
+        for capture in self.captures:
+            for camera in capture.cameras:
+                running.add(camera.id)
+                now = wanted.get(camera.id)
+                if (now is None or now.url != camera.url) and camera.id not in capture.leaving:
+                    capture.leaving[camera.id] = now_us
+                    capture.order(camera)
+        for camera_id in set(self._wanted) - set(wanted) - running:
             self._end_expectation(self._wanted[camera_id], now_us)
+        self.finished &= {
+            camera_id
+            for camera_id, camera in wanted.items()
+            if camera_id in self._wanted and camera.url == self._wanted[camera_id].url
+        }
+        for camera_id in set(wanted) - set(self._wanted):
+            self._began_us[camera_id] = now_us
         self._wanted = wanted
+
+    def _part(self, capture: Capture) -> None:
+        """Cameras that were told to stop and did are no longer this process's."""
+        for camera in list(capture.cameras):
+            if camera.id in capture.leaving and capture.says(camera, "ended"):
+                self._parted(capture, camera)
+
+    def _parted(self, capture: Capture, camera: Camera) -> None:
+        told_us = capture.leaving.pop(camera.id)
+        capture.cameras.remove(camera)
+        if camera.id in self._wanted:
+            self._past(camera).cause = GapCause.SHUTDOWN
+        else:
+            self._end_expectation(camera, told_us)
 
     def _start_missing(self) -> None:
         running = {camera.id for capture in self.captures for camera in capture.cameras}
@@ -128,7 +182,8 @@ class Supervisor:
         )
         now = time.monotonic()
         capture = Capture(cameras, process, heard=now, started=now)
-        threading.Thread(target=self._listen, args=(capture,), daemon=True).start()
+        capture.listener = threading.Thread(target=self._listen, args=(capture,), daemon=True)
+        capture.listener.start()
         return capture
 
     def _listen(self, capture: Capture) -> None:
@@ -146,10 +201,13 @@ class Supervisor:
         settings = self.directory.settings.recorder
         patience = settings.open_timeout_s + 2 * settings.read_timeout_s + 10
         for capture in list(self.captures):
-            for camera in capture.cameras:
-                if capture.beat.get(str(camera.id), {}).get("finished"):
-                    self.finished.add(camera.id)
             code = capture.process.poll()
+            if code is not None and capture.listener is not None:
+                capture.listener.join()  # its last words count
+            for camera in capture.cameras:
+                if capture.says(camera, "finished"):
+                    self.finished.add(camera.id)
+            self._part(capture)
             if code is not None:
                 self._lost(capture, f"ended with {code}", blamed=None)
                 continue
@@ -157,7 +215,7 @@ class Supervisor:
             hung = [
                 camera
                 for camera in capture.cameras
-                if float(str(capture.beat.get(str(camera.id), {}).get("silent_s", 0))) > patience
+                if float(str(capture.says(camera, "silent_s") or 0)) > patience
                 and camera.id not in self.finished
             ]
             wedged = now - capture.heard > BEAT_LOST_S and now - capture.started > START_GRACE_S
@@ -170,9 +228,12 @@ class Supervisor:
         """Start its cameras again. The one that hung it gets a process of its own; when nobody
         can be blamed, each gets one, so that one bad camera stops interrupting the others."""
         self.captures.remove(capture)
-        _let_go(capture)
-        for camera in capture.cameras:
+        capture.let_go()
+        for camera in list(capture.cameras):
             if camera.id in self.finished:
+                continue
+            if camera.id in capture.leaving:
+                self._parted(capture, camera)
                 continue
             past = self._past(camera)
             past.restarts += 1
@@ -183,21 +244,21 @@ class Supervisor:
             past.cause = GapCause.STALLED if blamed and camera in blamed else GapCause.UNKNOWN
             log.warning("capture process of camera %s %s; starting it again", camera.slug, how)
 
-    def _stop_all(self, captures: Sequence[Capture]) -> None:
+    def _stop_all(self) -> None:
         """Close stdin, wait for the segments to be closed, kill what does not end."""
-        leaving = list(captures)
-        for capture in leaving:
-            if capture.process.stdin is not None:
-                capture.process.stdin.close()
+        for capture in self.captures:
+            capture.let_go()
         end = time.monotonic() + GRACE_S
-        for capture in leaving:
+        for capture in self.captures:
             try:
                 capture.process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 capture.process.kill()
                 capture.process.wait()
-            _let_go(capture)
-            self.captures.remove(capture)
+            for camera in capture.cameras:
+                if camera.id in capture.leaving and camera.id not in self._wanted:
+                    self._end_expectation(camera, capture.leaving[camera.id])
+        self.captures.clear()
 
     def _settle(self, now_us: int, *, bounded: bool) -> None:
         """What is expected from now on: nothing after a bounded run, all of it after a signal."""
@@ -206,14 +267,27 @@ class Supervisor:
                 self._end_expectation(camera, now_us)
                 continue
             with self.directory.ledger.write() as tx:
-                if timeline.open_expectation(tx, camera.id) is None:
-                    continue
+                self._note_never_began(tx, camera, now_us)
+                since = timeline.open_expectation(tx, camera.id)
+                if since is None:
+                    continue  # a file that came to its end
                 running = timeline.gaps(tx, camera_ids=[camera.id], from_us=now_us)
                 if any(gap.end_us is None for gap in running):
                     continue
                 newest, _ = segments.neighbours(tx, camera.id, now_us)
-                start_us = now_us if newest is None else newest.end_us
+                start_us = since if newest is None else max(since, newest.end_us)
                 timeline.open_gap(tx, camera.id, start_us, GapCause.SHUTDOWN)
+
+    def _note_never_began(self, tx: Connection, camera: Camera, now_us: int) -> None:
+        """A camera we were to record that neither sent nor failed until now was expected too."""
+        began_us = self._began_us.get(camera.id, now_us)
+        asked = Span(began_us, now_us)
+        if camera.id in self.finished or timeline.expected(tx, camera.id, asked):
+            return
+        timeline.expect(tx, camera.id, began_us)
+        timeline.open_gap(
+            tx, camera.id, began_us, GapCause.CONNECT_FAILED, "nothing had come before the stop"
+        )
 
     def _end_expectation(self, camera: Camera, now_us: int) -> None:
         """Nothing is expected from now on: from the end of its footage, when that is just now.
@@ -221,6 +295,7 @@ class Supervisor:
         Footage that ended earlier without a gap being noted is a loss, and gets one.
         """
         with self.directory.ledger.write() as tx:
+            self._note_never_began(tx, camera, now_us)
             since = timeline.open_expectation(tx, camera.id)
             if since is None:
                 return
@@ -237,8 +312,3 @@ class Supervisor:
 
     def _past(self, camera: Camera) -> _History:
         return self._history.setdefault(camera.id, _History())
-
-
-def _let_go(capture: Capture) -> None:
-    if capture.process.stdin is not None:
-        capture.process.stdin.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 from storage.clock import US
@@ -12,6 +13,18 @@ ARRIVAL_ERROR_US = 250_000  # what a network and a camera's buffer may hide from
 RTCP_ERROR_US = 50_000
 # A camera whose own clock is further off than this is not believed; its disagreement is told.
 BELIEVED_US = 2 * US
+WINDOW_US = 120 * US
+SPREAD_US = 5 * US  # a longer wait of one packet is an outage, not an error of the clock
+
+
+@dataclass(slots=True)
+class _Window:
+    """Arrival minus stream time over a while. The least of it must be forgotten again: a camera
+    whose clock runs slow seems to deliver later and later."""
+
+    start_us: int  # stream time
+    least_us: int | None = None
+    most_us: int | None = None
 
 
 class WallClock:
@@ -27,9 +40,9 @@ class WallClock:
         self._not_before_us = not_before_us  # end of what is recorded: stretches never overlap
         self._first_pts: int | None = None
         self._start_us = 0  # UTC of first PTS as mapped now
-        self._arrival_us: int | None = None  # smallest (arrival − stream time) seen: least delay
+        self._now = _Window(0)
+        self._before: _Window | None = None
         self._camera_us: int | None = None  # latest (camera UTC − stream time)
-        self._spread_us = 0
         self._slewed_pts = 0
 
     def observe(self, pts: int, arrival_us: int, camera_us: int | None) -> None:
@@ -39,11 +52,13 @@ class WallClock:
             believed = camera_us is not None and abs(camera_us - arrival_us) <= BELIEVED_US
             begin = camera_us if believed and camera_us is not None else arrival_us
             self._start_us = max(begin, self._not_before_us)
+            self._now = _Window(0)
         elapsed = self._elapsed_us(pts)
+        if elapsed - self._now.start_us >= WINDOW_US:
+            self._before, self._now = self._now, _Window(elapsed)
         delay = arrival_us - elapsed
-        if self._arrival_us is None or delay < self._arrival_us:
-            self._arrival_us = delay
-        self._spread_us = max(self._spread_us, min(delay - self._arrival_us, 5 * US))
+        self._now.least_us = delay if self._now.least_us is None else min(delay, self._now.least_us)
+        self._now.most_us = delay if self._now.most_us is None else max(delay, self._now.most_us)
         if camera_us is not None:
             self._camera_us = camera_us - elapsed
 
@@ -53,9 +68,9 @@ class WallClock:
 
     def slew(self, pts: int) -> None:
         """Move towards the estimate; called where segments meet."""
-        if self._arrival_us is None:
+        target = self._target_us
+        if target is None:
             return
-        target = self._camera_us if self._believed and self._camera_us else self._arrival_us
         most = self._elapsed_us(pts) - self._elapsed_us(self._slewed_pts)
         most = abs(most) * SLEW_PPM // 1_000_000
         error = target - self._start_us
@@ -65,9 +80,10 @@ class WallClock:
     @property
     def camera_offset_us(self) -> int | None:
         """Camera clock minus arrival; None while the camera says nothing."""
-        if self._camera_us is None or self._arrival_us is None:
+        arrival_us = self._arrival_us
+        if self._camera_us is None or arrival_us is None:
             return None
-        return self._camera_us - self._arrival_us
+        return self._camera_us - arrival_us
 
     @property
     def source(self) -> ClockSource:
@@ -79,10 +95,27 @@ class WallClock:
 
     @property
     def error_us(self) -> int:
-        """Bound, ±."""
+        """Bound, ±: what the estimate hides, and how far the mapping still is from it."""
         if self.source is ClockSource.RTCP:
             return RTCP_ERROR_US
-        return ARRIVAL_ERROR_US + self._spread_us
+        target, least = self._target_us, self._arrival_us
+        if target is None or least is None:
+            return ARRIVAL_ERROR_US
+        most = max(w.most_us for w in self._windows if w.most_us is not None)
+        return ARRIVAL_ERROR_US + min(most - least, SPREAD_US) + abs(target - self._start_us)
+
+    @property
+    def _windows(self) -> list[_Window]:
+        return [self._now] if self._before is None else [self._before, self._now]
+
+    @property
+    def _arrival_us(self) -> int | None:
+        """Smallest (arrival − stream time) lately seen: the packet that waited least."""
+        return min((w.least_us for w in self._windows if w.least_us is not None), default=None)
+
+    @property
+    def _target_us(self) -> int | None:
+        return self._camera_us if self._believed else self._arrival_us
 
     @property
     def _believed(self) -> bool:

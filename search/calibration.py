@@ -21,6 +21,10 @@ STEEPNESS = 1.7  # with which a logistic curve is nearest to the normal distribu
 USUAL_SHARE = 0.5  # of its score that a picture keeps when its camera always looks like that
 USUAL_PICTURE_SHARE = 0.7
 LEAST_SPREAD = 1e-4
+# From this cosine on it is the same picture: embedded twice and kept in fp16, one differs from
+# itself by less than 3e-4.
+IDENTICAL = 0.9995
+# A camera's spread far below the pictures' own is a still scene: noise must not look unusual.
 STILL_SPREAD = 0.25
 UNUSUAL = 2.0  # spreads above the camera's usual from which a picture counts as unusual
 FEW_ROWS = 16  # rows at which a camera's usual is trusted by half
@@ -44,15 +48,20 @@ def text_evidence(similarity: Floats, bank: Floats) -> Floats:
     similarity (n,), bank (n, sentences): cosines of the same n pictures. Subtracting what a
     picture gives to any sentence takes away pictures that resemble everything.
     """
-    high = np.quantile(bank, BANK_TOP, axis=1).astype(np.float32)
+    top = round(BANK_TOP * (bank.shape[1] - 1))
+    high = np.partition(bank, top, axis=1)[:, top]  # four times as fast as np.quantile
     spread = np.maximum(bank.std(axis=1), LEAST_SPREAD)
     return np.asarray((similarity - high) / spread, dtype=np.float32)
 
 
 def picture_evidence(similarity: Floats, typical: float) -> Floats:
-    """How far each picture is from typical (0) to identical with the one asked with (1)."""
+    """How far each picture is from typical (0) to identical with the one asked with (1).
+
+    The same picture is identical however typical it is: a camera on a wall shows little else.
+    """
     way = (similarity - typical) / max(1.0 - typical, LEAST_SPREAD)
-    return np.asarray(np.clip(way, -1, 1), dtype=np.float32)
+    same = similarity >= IDENTICAL
+    return np.asarray(np.clip(np.where(same, similarity, way), -1, 1), dtype=np.float32)
 
 
 def reference(evidence: Floats) -> Reference:
@@ -77,18 +86,23 @@ def picture_scores(evidence: Floats, camera: Int64s, usual: dict[int, Reference]
     """Evidence → 0..1: likeness, less for what the camera always shows."""
     share = _share(_unusual(evidence, camera, usual), USUAL_PICTURE_SHARE)
     scores = np.clip(evidence, 0, 1) * share
-    return np.where(evidence >= 0.999, 1.0, scores).astype(np.float32)
+    return np.where(evidence >= IDENTICAL, evidence, scores).astype(np.float32)
 
 
 def _unusual(evidence: Floats, camera: Int64s, usual: dict[int, Reference]) -> Floats:
-    result = np.zeros_like(evidence)
-    for key in np.unique(camera):
-        mine = camera == key
-        one = usual.get(int(key), UNKNOWN)
-        # A spread far below the pictures' own is a still scene: noise must not look unusual.
-        spreads = (evidence[mine] - one.mean) / max(one.spread, STILL_SPREAD)
-        result[mine] = one.trust * spreads + (1 - one.trust) * UNUSUAL
-    return np.clip(result, -4, 6).astype(np.float32)
+    """Spreads above what is usual for the camera of each row; every camera has its reference."""
+    keys = sorted(usual)
+    mean, spread, trust = np.array(
+        [
+            (one.mean, max(one.spread, STILL_SPREAD), one.trust)
+            for one in (usual[key] for key in keys)
+        ],
+        dtype=np.float32,
+    ).T
+    at = np.searchsorted(np.array(keys, dtype=np.int64), camera)
+    spreads = (evidence - mean[at]) / spread[at]
+    unusual = trust[at] * spreads + (1 - trust[at]) * UNUSUAL
+    return np.asarray(np.clip(unusual, -4, 6), dtype=np.float32)
 
 
 def _share(unusual: Floats, least: float) -> Floats:

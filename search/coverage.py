@@ -12,7 +12,7 @@ from search.time_of_day import windows
 from storage import generations, timeline
 from storage.clock import US, rfc3339
 from storage.i18n import tr
-from storage.vocabulary import Camera, Generation, Span
+from storage.vocabulary import Camera, Gap, Generation, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def coverage(
     asked = None
     if whole is not None:
         asked = Span(
-            whole.start_us if from_us is None else from_us, whole.end_us if to_us is None else to_us
+            whole.start_us if from_us is None else max(from_us, whole.start_us),
+            whole.end_us if to_us is None else min(to_us, whole.end_us),
         )
     name = None if generation is None else generation.model
     number = None if generation is None else generation.number
@@ -82,7 +83,10 @@ def coverage(
     expected = timeline.expected_by_camera(tx, ids, asked)
     recorded = timeline.recorded_by_camera(tx, ids, asked)
     indexed = _indexed(tx, ids, generation, asked, unread)
-    gaps = timeline.gaps(tx, camera_ids=ids, from_us=asked.start_us, to_us=asked.end_us)
+    gaps: dict[int, list[Gap]] = {}
+    for gap in timeline.gaps(tx, camera_ids=ids, from_us=asked.start_us, to_us=asked.end_us):
+        gaps.setdefault(gap.camera_id, []).append(gap)
+    past = [Span(asked.start_us, min(asked.end_us, now_us))]
     by_tz = {
         tz: [asked] if between is None else windows(tz, between, asked)
         for tz in {camera.tz for camera in cameras}
@@ -94,17 +98,18 @@ def coverage(
         window = by_tz[camera.tz]
         footage = timeline.intersect(recorded.get(camera.id, []), window)
         looked = timeline.intersect(indexed.get(camera.id, []), footage)
-        # Footage nobody expected (a rebuilt ledger) is still footage: it was due after all.
-        due += timeline.total_us(timeline.intersect(expected.get(camera.id, []), window) + footage)
+        # What is yet to come is not due. Footage nobody expected (a rebuilt ledger, a camera
+        # whose clock runs ahead) is still footage: it was due after all.
+        so_far = timeline.intersect(timeline.intersect(expected.get(camera.id, []), past), window)
+        due += timeline.total_us(so_far + footage)
         kept += timeline.total_us(footage)
         seen += timeline.total_us(looked)
-        for gap in gaps:
-            if gap.camera_id == camera.id:
-                end_us = min(now_us if gap.end_us is None else gap.end_us, asked.end_us)
-                missing += [
-                    MissingSpan(camera.slug, piece.start_us, piece.end_us, gap.cause.value)
-                    for piece in timeline.intersect([Span(gap.start_us, end_us)], window)
-                ]
+        for gap in gaps.get(camera.id, []):
+            end_us = min(now_us if gap.end_us is None else gap.end_us, asked.end_us)
+            missing += [
+                MissingSpan(camera.slug, piece.start_us, piece.end_us, gap.cause.value)
+                for piece in timeline.intersect([Span(gap.start_us, end_us)], window)
+            ]
         if footage:
             newest = looked[-1].end_us if looked else footage[0].start_us
             lags.append(footage[-1].end_us - newest)

@@ -105,15 +105,23 @@ def page(found: list[Peak], top: int, diversify: bool) -> tuple[list[Peak], dict
 
 
 def followed(first: list[Peak], second: list[Peak], within_us: int) -> list[tuple[Peak, Peak]]:
-    """Pairs 'A, then B' on one camera: the best B that begins after A's peak, in time."""
+    """Pairs 'A, then B' on one camera: the best B whose peak follows A's in time, best first.
+
+    Each B is shown once, with the best A before it.
+    """
+    by_camera: dict[int, list[Peak]] = {}
+    for b in second:
+        by_camera.setdefault(b.camera, []).append(b)
     pairs = []
     for a in first:
         after = [
-            b for b in second
-            if b.camera == a.camera and 0 < b.best_us - a.best_us <= within_us
+            b for b in by_camera.get(a.camera, []) if 0 < b.best_us - a.best_us <= within_us
         ]  # fmt: skip
         if after:
             b = max(after, key=lambda one: (one.score, -one.best_us))
             pairs.append((a, b))
     pairs.sort(key=lambda pair: (-(pair[0].score * pair[1].score), pair[0].start_us))
-    return pairs
+    best: dict[int, tuple[Peak, Peak]] = {}
+    for a, b in pairs:
+        best.setdefault(b.best, (a, b))
+    return list(best.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,20 +15,24 @@ from search.shards import (
     Header,
     ShardDamaged,
     build,
+    generation_folder,
     headers,
     open_shard,
     partition_folder,
     remove,
 )
 from storage.directory import DataDirectory
+from storage.durable import remove_empty_folders
 from storage.errors import DataLoss, HindsightError
 from storage.lake import day_of, read_part
 from storage.vocabulary import Generation
 
 log = logging.getLogger(__name__)
-# Rows no shard covers yet are scanned exactly from their Parquet parts; from so many on, a shard
-# (one mapped file instead of many small ones) pays for itself.
-TAIL_ROWS = 20_000
+# Rows no shard covers yet are scanned exactly from their Parquet parts. A shard (one mapped file
+# instead of many small ones) is built again once these, and the rows in it that no longer count,
+# are so many and make up so much of the partition: each row is then written a few times at most.
+STALE_ROWS = 2_048
+STALE_SHARE = 1 / 8
 CACHE_BYTES = 512 << 20
 
 
@@ -50,46 +54,76 @@ class Partition:
 
 
 class Partitions:
-    """Opens partitions and keeps them in memory up to CACHE_BYTES. Safe across threads.
+    """Opens partitions and keeps them in memory up to `cache_bytes`. Safe across threads.
 
     What is cached never changes: shards and parts are written once. The lake is truth; a shard
     that is damaged or of another generation is removed and built again from it.
     """
 
-    def __init__(self, directory: DataDirectory) -> None:
+    def __init__(
+        self,
+        directory: DataDirectory,
+        *,
+        stale_rows: int = STALE_ROWS,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self._directory = directory
+        self._stale_rows = stale_rows
+        self._cache_bytes = cache_bytes
         self._lock = threading.RLock()
         self._cache: OrderedDict[Path, Rows] = OrderedDict()
         self._held = 0
 
     def open(self, generation: Generation, live: Mapping[str, list[str]], day: date) -> Partition:
         """The partition of `day`; `live` is storage.generations.live_parts of this moment."""
-        wanted = {
+        left = {
             (part, segment)
             for part, segments in live.items()
             if day_of(part) == day
             for segment in segments
         }
         partition = Partition(day)
-        if not wanted:
+        if not left:
             return partition
         with self._lock:
             folder = partition_folder(self._directory.index, generation, day)
             good, bad = headers(folder, generation) if folder.is_dir() else ([], [])
+            damaged = bool(bad)
             for path in bad:
                 remove(path)
-            left = set(wanted)
+            stale = 0
             for header in reversed(good):
-                covered = left & set(header.pairs)
-                rows = self._shard(header, generation) if covered else None
-                if rows is not None:
-                    partition.blocks.append(Block(rows, frozenset(covered)))
-                    left -= covered
+                covered = frozenset(left & set(header.pairs))
+                if not covered:  # its footage is gone, or a newer shard has it
+                    self._remove(header.path)
+                    continue
+                rows = self._shard(header, generation)
+                if rows is None:
+                    damaged = True
+                    continue
+                partition.blocks.append(Block(rows, covered))
+                stale += rows.dead(covered)
+                left -= covered
             tail = self._tail(generation, left, partition)
             partition.blocks += tail
-            if bad or sum(len(block.rows) for block in tail) >= TAIL_ROWS:
+            stale += sum(len(block.rows) - block.rows.dead(block.wanted) for block in tail)
+            whole = sum(len(block.rows) for block in partition.blocks)
+            if damaged or stale >= max(self._stale_rows, whole * STALE_SHARE):
                 self._rebuild(folder, generation, partition, good)
         return partition
+
+    def sweep(self, generation: Generation, days: Collection[date]) -> None:
+        """Remove the shards of days that are not among `days`: all their footage is gone."""
+        root = generation_folder(self._directory.index, generation)
+        if not root.is_dir():
+            return
+        current = {day.isoformat() for day in days}
+        for folder in root.iterdir():
+            if folder.is_dir() and folder.name not in current:
+                with self._lock:
+                    for path in folder.glob("shard-*"):
+                        self._remove(path.with_suffix(".json"))
+                    remove_empty_folders(folder, root)
 
     def _shard(self, header: Header, generation: Generation) -> Rows | None:
         try:
@@ -98,7 +132,7 @@ class Partitions:
             return None  # replaced meanwhile; the lake answers for it
         except (ShardDamaged, RuntimeError, OSError, ValueError) as error:
             log.warning("shard %s is damaged (%s); it is rebuilt from the lake", header.path, error)
-            remove(header.path)
+            self._remove(header.path)
             return None
 
     def _tail(self, generation: Generation, left: set[Pair], partition: Partition) -> list[Block]:
@@ -130,8 +164,11 @@ class Partitions:
             log.warning("no shard was built in %s: %s", folder, error)
             return
         for header in old:
-            remove(header.path)
-            self._forget(header.path)
+            self._remove(header.path)
+
+    def _remove(self, header: Path) -> None:
+        remove(header)
+        self._forget(header)
 
     def _cached(self, path: Path, read: Callable[[], Rows]) -> Rows:
         if path in self._cache:
@@ -140,7 +177,7 @@ class Partitions:
         rows = read()
         self._cache[path] = rows
         self._held += rows.memory_bytes
-        while self._held > CACHE_BYTES and len(self._cache) > 1:
+        while self._held > self._cache_bytes and len(self._cache) > 1:
             self._forget(next(iter(self._cache)))
         return rows
 

@@ -48,6 +48,11 @@ class Rows:
         held = sum(column.nbytes for column in facts) + self.pair.nbytes
         return held + (self.vectors.nbytes if self.index is None else 0)
 
+    def dead(self, wanted: Collection[Pair]) -> int:
+        """How many rows do not count, because their (part, segment) is not wanted."""
+        counts = np.bincount(self.pair, minlength=len(self.pairs))
+        return sum(int(n) for n, pair in zip(counts, self.pairs, strict=True) if pair not in wanted)
+
     def counting(self, wanted: Collection[Pair]) -> Bools:
         """Which rows count: their (part, segment) is wanted and their picture shows something."""
         alive = np.array([pair in wanted for pair in self.pairs], dtype=bool)

@@ -1,4 +1,4 @@
-"""Which rows qualify, and how near each is: filters first, exactly, then similarity."""
+"""Which rows qualify: filters first, exactly; then FAISS narrows only what is very wide."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from search.partitions import Block, Partition
 from search.query import Query
-from search.rows import FRAME, REGION, Bools
+from search.rows import FRAME, REGION, Bools, Rows
 from search.time_of_day import mask
 from storage.vocabulary import Camera
 
 Floats = npt.NDArray[np.float32]
-CHUNK_ROWS = 32_768  # fp16 → fp32 in pieces, so that memory stays flat
+Int64s = npt.NDArray[np.int64]
 # From so many qualifying rows of one shard on, FAISS preselects and only the best are scored.
 WIDE_ROWS = 200_000
 KEPT_ROWS = 20_000
@@ -28,8 +28,30 @@ class Selection:
     """Qualifying rows of one block: positions in it."""
 
     block: Block
-    at: npt.NDArray[np.int64]
+    at: Int64s
     how: str  # 'exact' | 'faiss': for --explain
+
+
+class Chosen:
+    """The rows of several selections, numbered through."""
+
+    def __init__(self, selections: list[Selection]) -> None:
+        self._selections = selections
+        self._starts = np.cumsum([0, *(one.at.size for one in selections)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def column(self, name: str) -> Int64s:
+        """A column of all of them."""
+        columns = [getattr(one.block.rows, name)[one.at] for one in self._selections]
+        return np.concatenate(columns).astype(np.int64, copy=False)
+
+    def place(self, number: int) -> tuple[Rows, int]:
+        """Where a row lies: its rows and the position in them."""
+        which = int(np.searchsorted(self._starts, number, side="right")) - 1
+        one = self._selections[which]
+        return one.block.rows, int(one.at[number - self._starts[which]])
 
 
 def qualifying(
@@ -79,30 +101,39 @@ def preselected(selection: Selection, combined: Floats) -> Selection:
     return Selection(selection.block, best, "faiss")
 
 
-def similarities(selection: Selection, questions: Floats) -> Floats:
-    """Cosines (rows of the selection, questions); questions: (m, dimension), normalised."""
-    vectors = selection.block.rows.vectors
-    result = np.empty((selection.at.size, len(questions)), dtype=np.float32)
-    for start in range(0, selection.at.size, CHUNK_ROWS):
-        rows = vectors[selection.at[start : start + CHUNK_ROWS]].astype(np.float32)
-        result[start : start + len(rows)] = rows @ questions.T
-    return result
+def samples(
+    partitions: list[Partition], camera_ids: Int64s, limit: int = SAMPLE_ROWS
+) -> dict[int, Floats]:
+    """Camera → vectors (n, dimension) of up to `limit` of its rows, spread over what is opened.
+
+    Spread by position, which is by time inside a block: what the camera usually gives.
+    """
+    blocks = [block for partition in partitions for block in partition.blocks]
+    cameras, owners, places = [], [], []
+    for number, block in enumerate(blocks):
+        keep = block.rows.counting(block.wanted) & np.isin(block.rows.camera_id, camera_ids)
+        at = np.flatnonzero(keep)
+        cameras.append(block.rows.camera_id[at])
+        owners.append(np.full(at.size, number, dtype=np.int64))
+        places.append(at)
+    camera, owner, place = (np.concatenate(one) for one in (cameras, owners, places))
+    order = np.argsort(camera, kind="stable")
+    found: dict[int, Floats] = {}
+    for key, mine in zip(*_runs(camera[order]), strict=True):
+        picked = order[mine.start : mine.stop]
+        if picked.size > limit:
+            picked = picked[np.linspace(0, picked.size - 1, limit).astype(np.int64)]
+        found[key] = np.concatenate(
+            [
+                blocks[number].rows.vectors[place[picked[owner[picked] == number]]]
+                for number in np.unique(owner[picked])
+            ]
+        ).astype(np.float32)
+    return found
 
 
-def sample_of(
-    partitions: list[Partition], camera_id: int, limit: int = SAMPLE_ROWS
-) -> npt.NDArray[np.float32]:
-    """Vectors of up to `limit` rows of a camera, spread evenly over what is opened."""
-    found = []
-    for partition in partitions:
-        for block in partition.blocks:
-            keep = block.rows.counting(block.wanted) & (block.rows.camera_id == camera_id)
-            at = np.flatnonzero(keep)
-            if at.size:
-                found.append((block, at))
-    total = sum(at.size for _, at in found)
-    if not total:
-        return np.zeros((0, 0), dtype=np.float32)
-    step = max(1, total // limit)
-    pieces = [block.rows.vectors[at[::step]].astype(np.float32) for block, at in found]
-    return np.concatenate(pieces)[:limit]
+def _runs(ordered: Int64s) -> tuple[list[int], list[slice]]:
+    """Equal neighbours: their values and where each run lies."""
+    values, starts = np.unique(ordered, return_index=True)
+    ends = [*starts[1:].tolist(), ordered.size]
+    return values.tolist(), [slice(a, b) for a, b in zip(starts.tolist(), ends, strict=True)]

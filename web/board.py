@@ -23,6 +23,7 @@ class Watch:
     overview: CameraOverview
     last: Segment | None  # newest closed segment
     strip: Strip
+    now_us: int
 
     @property
     def camera(self) -> Camera:
@@ -36,8 +37,14 @@ class Watch:
 
     @property
     def stale(self) -> bool:
-        """Whether its newest picture is no longer what happens there now."""
-        return self.overview.age_s is None or self.overview.age_s > STALE_S
+        """Whether the picture shown is no longer what happens there now."""
+        return self.picture_us is None or self.now_us - self.picture_us > STALE_S * US
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a camera that should record has sent nothing for too long."""
+        asked = self.camera.url is not None and self.camera.enabled
+        return asked and (self.overview.age_s is None or self.overview.age_s > STALE_S)
 
     @property
     def picture_label(self) -> str:
@@ -65,7 +72,7 @@ def watches(directory: DataDirectory, cameras: list[Camera] | None = None) -> li
     return [
         Watch(
             one, newest[one.camera.id],
-            strip(directory, one.camera, day_of(now_us, one.camera.tz)),
+            strip(directory, one.camera, day_of(now_us, one.camera.tz)), now_us,
         )
         for one in overviews
     ]  # fmt: skip

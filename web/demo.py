@@ -29,6 +29,7 @@ from storage.clock import US, rfc3339
 from storage.directory import DataDirectory, init_directory, is_initialised, open_directory
 from storage.durable import make_directory, write_file
 from storage.errors import Invalid, NotFound, Unavailable
+from storage.i18n import current_language
 from storage.people import find_user, one_time_password, set_user
 from storage.settings import FILE_NAME
 
@@ -187,8 +188,9 @@ def import_rest(directory: DataDirectory, clips: Sequence[Clip], live: Sequence[
 
 
 def hindsight(root: Path, *command: str) -> list[str]:
-    """The command line of a `hindsight` command of this very installation."""
-    return [sys.executable, "-m", "hindsight", "--data", str(root), *command]
+    """The command line of a `hindsight` command of this very installation, in our language."""
+    here = ["--data", str(root), "--lang", current_language()]
+    return [sys.executable, "-m", "hindsight", *here, *command]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 from ulid import ULID
@@ -67,7 +68,7 @@ def preview(
 def build(
     directory: DataDirectory, cameras: Sequence[Camera], from_us: int, to_us: int, actor: Actor
 ) -> Path:
-    """The bundle as a zip in a folder of its own; `discard` it once it was sent."""
+    """The bundle as a zip in a folder of its own; `take` it to send it."""
     if not _building.acquire(blocking=False):
         raise Unavailable(
             "{n} exports are being made already; nothing was exported, try again in a minute",
@@ -88,9 +89,11 @@ def build(
         _building.release()
 
 
-def discard(bundle: Path) -> None:
-    """The bundle was sent, or the asker went away."""
+def take(bundle: Path) -> BinaryIO:
+    """Open a built bundle and unlink it: what is not sent to the end leaves nothing behind."""
+    opened = bundle.open("rb")
     shutil.rmtree(bundle.parent, ignore_errors=True)
+    return opened
 
 
 def sweep(directory: DataDirectory) -> None:

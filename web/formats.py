@@ -12,6 +12,7 @@ from storage.clock import US, local_text, rfc3339
 from storage.commands.gaps import CAUSES
 from storage.commands.status import STATES as storage_states
 from storage.i18n import N_, tr
+from storage.logs import redact
 from storage.vocabulary import GapCause
 
 # The words of the command line, and one for cameras that never recorded by themselves.
@@ -22,7 +23,7 @@ def init_formats(app: Flask) -> None:
     """Register the filters."""
     app.jinja_env.filters.update(
         moment=moment, span=span_text, size=size_text, day=day_text, number=number_text,
-        percent=percent_text, cause=cause_text, state=state_text, rfc3339=rfc3339,
+        percent=percent_text, cause=cause_text, state=state_text, rfc3339=rfc3339, redact=redact,
         local=local_text,
     )  # fmt: skip
     app.jinja_env.globals.update(strength=strength)

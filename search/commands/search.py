@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from search.answer import Answer, Moment
 from search.coverage import coverage_line
-from search.engine import Answer, search
+from search.engine import search
 from search.query import Query, parse_box
 from storage.clock import local_text, parse_time, parse_time_of_day
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
@@ -87,23 +89,31 @@ def _show(inv: Invocation, answer: Answer, explain: bool) -> None:
         if shown:
             inv.say("the nearest, for what they are worth:")
     if shown:
-        inv.table(
-            ("#", N_("camera"), N_("place"), N_("local time"), N_("strength"), N_("pictures")),
-            (
-                (
-                    number, moment.camera.name, moment.camera.site,
-                    local_text(moment.best.at_us, moment.camera.tz),
-                    f"{_bars(moment.score)} {moment.score:.2f}", moment.hits,
-                )
-                for number, moment in enumerate(shown, 1)
-            ),
-        )  # fmt: skip
+        _table(inv, shown)
     click.echo(coverage_line(answer.coverage))
     for warning in answer.warnings:
         inv.say("note: {warning}", warning=warning)
     if explain:
         for line in answer.plan:
             click.echo(tr("plan: {line}", line=line))
+
+
+def _table(inv: Invocation, shown: Sequence[Moment]) -> None:
+    columns = ["#", N_("camera"), N_("place"), N_("local time"), N_("strength"), N_("pictures")]
+    followed = any(moment.then is not None for moment in shown)
+    rows = []
+    for number, moment in enumerate(shown, 1):
+        tz = moment.camera.tz
+        row: list[object] = [
+            number, moment.camera.name, moment.camera.site, local_text(moment.best.at_us, tz),
+            f"{_bars(moment.score)} {moment.score:.2f}", moment.hits,
+        ]  # fmt: skip
+        if followed:
+            row.insert(4, moment.then and local_text(moment.then.at_us, tz))
+        rows.append(row)
+    if followed:
+        columns.insert(4, N_("then"))
+    inv.table(columns, rows)
 
 
 def _bars(score: float) -> str:

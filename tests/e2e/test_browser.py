@@ -332,7 +332,6 @@ def test_pages_fit_small_screens_in_both_languages_and_themes(
         window.speak(language)
         for name, address in addresses.items():
             window.go(address)
-            window.page.wait_for_load_state("networkidle")
             assert window.page.evaluate(TOO_WIDE) == [], f"{name} at {width}"
             window.shot(f"{name}-{width}-{theme}-{language}")
         context.close()

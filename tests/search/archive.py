@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sqlalchemy import update
 
 from search.engine import Answer, Engine
+from search.partitions import STALE_ROWS, Partitions
 from search.query import Query
 from storage import generations, lake, schema, timeline
 from storage.clock import US, parse_time
@@ -64,9 +65,12 @@ class Archive:
     generation: Generation
     cameras: dict[str, Camera] = field(default_factory=dict)
     count: int = 0
+    stale_rows: int = STALE_ROWS
 
     def engine(self) -> Engine:
-        return Engine(self.directory, Words())
+        """A new one: what the last one kept in memory is gone."""
+        opened = Partitions(self.directory, stale_rows=self.stale_rows)
+        return Engine(self.directory, Words(), opened)
 
     def ask(self, engine: Engine | None = None, **fields: Any) -> Answer:
         return (engine or self.engine()).search(Query(**fields), ASKER)

@@ -15,7 +15,7 @@ from storage.errors import Conflict, Denied, Invalid, NotFound
 from storage.i18n import use_language
 from storage.settings import SearchSettings
 from storage.vocabulary import GapCause
-from tests.search.archive import ASKER, START_US, Archive, new_archive
+from tests.search.archive import ASKER, START_US, Archive, Words, new_archive
 
 STREET = ["street"] * 30
 
@@ -52,6 +52,16 @@ def test_a_picture_finds_itself_first_and_surely(directory: DataDirectory) -> No
     answer = archive.ask(image=np.full((8, 8, 3), 9, dtype=np.uint8))
     assert answer.confident
     assert answer.moments[0].best.at_us == START_US + 30 * US
+
+
+def test_a_picture_finds_itself_on_a_camera_that_shows_little_else(archive: Archive) -> None:
+    still = Words().embed_texts(["wall"] * 60)
+    still[20] = Words().embed_images([np.full((8, 8, 3), 9, dtype=np.uint8)])[0]
+    still[21:40] = still[20]
+    archive.index(archive.segment("gate", START_US, 60), still)
+    answer = archive.ask(image=np.full((8, 8, 3), 9, dtype=np.uint8))
+    assert answer.moments[0].score > 0.99
+    assert answer.moments[0].start_us >= START_US + 19 * US
 
 
 def test_an_exclusion_takes_its_pictures_away(archive: Archive) -> None:
@@ -109,6 +119,26 @@ def test_coverage_counts_exactly_what_was_asked(archive: Archive) -> None:
     part = archive.ask(text="car", from_us=START_US + 50 * US, to_us=START_US + 70 * US).coverage
     assert (part.expected_us, part.recorded_us, part.indexed_us) == (20 * US, 10 * US, 10 * US)
     assert part.gaps[0].end_us == START_US + 70 * US
+
+
+def test_what_is_yet_to_come_is_not_due(archive: Archive) -> None:
+    now_us = archive.directory.clock.now_us()
+    camera = archive.camera("gate")
+    with archive.directory.ledger.write() as tx:
+        timeline.expect(tx, camera.id, now_us - 60 * US)
+        timeline.add_gap(tx, camera.id, now_us - 60 * US, None, GapCause.CONNECT_FAILED)
+    stated = archive.ask(text="car", to_us=now_us + 86_400 * US).coverage
+    assert 60 * US <= stated.expected_us < 90 * US
+    assert stated.recorded_us == 0
+    assert sum(gap.end_us - gap.start_us for gap in stated.gaps) == stated.expected_us
+
+
+def test_coverage_of_a_time_of_day_is_of_that_time_of_day(archive: Archive) -> None:
+    archive.camera("gate", tz="Asia/Shanghai")
+    archive.footage("gate", START_US, ["car"] * 60, every_s=60)  # 08:00 to 09:00 there
+    stated = archive.ask(text="car", between=(8 * 60 + 30, 20 * 60)).coverage
+    assert stated.recorded_us == stated.expected_us == stated.indexed_us == 1800 * US
+    assert archive.ask(text="car", between=(0, 60)).coverage.recorded_us == 0
 
 
 def test_the_coverage_line_speaks_both_languages(archive: Archive) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from search import partitions, scan
 from search.query import Query
@@ -87,6 +89,31 @@ def rows_by_hand(archive: Archive, query: Query) -> set[int]:
 )
 def test_a_filter_lets_through_exactly_what_it_says(three_days: Archive, fields: dict) -> None:  # type: ignore[type-arg]
     query = Query(text="scene3", **fields)
+    assert rows_found(three_days, query) == rows_by_hand(three_days, query)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    cameras=st.sampled_from([(), ("paris",), ("york",)]),
+    start=st.none() | st.integers(-3 * HOUR_US, 75 * HOUR_US),
+    length=st.none() | st.integers(1, 50 * HOUR_US),
+    between=st.none()
+    | st.tuples(st.integers(0, 1439), st.integers(0, 1440)).filter(lambda b: b[0] != b[1]),
+)
+def test_any_filter_lets_through_exactly_what_it_says(
+    three_days: Archive,
+    cameras: tuple[str, ...],
+    start: int | None,
+    length: int | None,
+    between: tuple[int, int] | None,
+) -> None:
+    query = Query(
+        text="scene3", cameras=cameras, between=between,
+        from_us=None if start is None else START_US + start,
+        to_us=None if length is None else START_US + (start or 0) + length,
+    )  # fmt: skip
     assert rows_found(three_days, query) == rows_by_hand(three_days, query)
 
 

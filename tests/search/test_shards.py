@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from search import partitions
+from search import scan
+from search.engine import Engine
+from search.partitions import Partition, Partitions
 from storage.errors import DataLoss
 from storage.lake import read_part
+from storage.segments import segments
+from storage.vocabulary import Segment
 from tests.search.archive import START_US, Archive, Words
 
 WORDS = [f"scene{i}" for i in range(40)]
 
 
 @pytest.fixture
-def sharded(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Archive:
+def sharded(archive: Archive) -> Archive:
     """Three segments; shards are built from ten rows on."""
-    monkeypatch.setattr(partitions, "TAIL_ROWS", 10)
+    archive.stale_rows = 10
     for i in range(3):
         archive.footage(f"camera{i}", START_US + i * 60_000_000, WORDS)
     return archive
@@ -131,3 +136,91 @@ def test_a_damaged_part_is_data_loss_not_a_wrong_hit(archive: Archive) -> None:
     with pytest.raises(DataLoss):
         read_part(archive.directory.lake, part, archive.generation)
     assert archive.ask(text="car").moments == []
+
+
+class _Reindexing(Partitions):
+    """Partitions that are opened just when somebody indexes a segment anew and tidies up."""
+
+    def __init__(self, archive: Archive, segment: Segment, part: str) -> None:
+        super().__init__(archive.directory)
+        self._once = [(archive, segment, part)]
+
+    def open(self, *asked: Any) -> Partition:
+        for archive, segment, part in self._once:
+            archive.index(segment, Words().embed_texts(["car"] * 10))
+            (archive.directory.lake / part).unlink()
+        self._once = []
+        return super().open(*asked)
+
+
+def test_a_part_that_vanishes_while_it_is_opened_is_found_again(archive: Archive) -> None:
+    segment = archive.segment("gate", START_US, 10)
+    part = archive.index(segment, Words().embed_texts(["car"] * 10))
+    engine = Engine(archive.directory, Words(), _Reindexing(archive, segment, part))
+    found = archive.ask(engine, text="car")
+    assert found.warnings == []
+    assert found.moments[0].hits == 10
+    assert found.coverage.indexed_us == 10_000_000
+
+
+def test_footage_that_expired_leaves_the_shard_too(sharded: Archive) -> None:
+    answer(sharded)
+    before = json.loads(only_shard(sharded).read_text())["count"]
+    (segment, *_) = segments_of(sharded)
+    sharded.expire(segment)
+    answer(sharded)
+    assert json.loads(only_shard(sharded).read_text())["count"] == before - len(WORDS)
+
+
+def test_a_day_without_footage_keeps_no_shard(sharded: Archive) -> None:
+    answer(sharded)
+    for segment in segments_of(sharded):
+        sharded.expire(segment)
+    assert answer(sharded) == []
+    assert not [path for path in sharded.directory.index.rglob("shard-*") if path.is_file()]
+
+
+def test_shards_are_built_a_few_times_not_at_every_question(sharded: Archive) -> None:
+    answer(sharded)
+    first = only_shard(sharded)
+    sharded.footage("camera0", START_US + 900_000_000, ["giraffe"])
+    answer(sharded)
+    assert only_shard(sharded) == first
+
+
+def test_a_small_cache_changes_no_answer(sharded: Archive) -> None:
+    first = answer(sharded)
+    tight = Engine(sharded.directory, Words(), Partitions(sharded.directory, cache_bytes=1))
+    for _ in range(2):
+        again = sharded.ask(tight, text="scene7", top=50)
+        assert [moment.document() for moment in again.moments] == first
+
+
+def test_many_threads_ask_one_engine(sharded: Archive) -> None:
+    first = answer(sharded)
+    engine = sharded.engine()
+
+    def ask(_: int) -> list[dict[str, Any]]:
+        found = sharded.ask(engine, text="scene7", top=50)
+        return [moment.document() for moment in found.moments]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(16))) == [first] * 16
+
+
+def test_a_wide_selection_is_narrowed_by_faiss_inside_the_filter(
+    sharded: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"text": "scene7", "cameras": ("camera0", "camera2")}
+    exact = sharded.ask(**asked)
+    monkeypatch.setattr(scan, "WIDE_ROWS", 10)
+    monkeypatch.setattr(scan, "KEPT_ROWS", 20)
+    wide = sharded.ask(**asked)
+    assert any("FAISS" in line for line in wide.plan)
+    assert wide.moments[0].best.at_us == exact.moments[0].best.at_us
+    assert {moment.camera.slug for moment in wide.moments} <= {"camera0", "camera2"}
+
+
+def segments_of(archive: Archive) -> list[Segment]:
+    with archive.directory.ledger.read() as tx:
+        return segments(tx)

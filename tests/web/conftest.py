@@ -12,8 +12,7 @@ ROOT = str(Path(__file__).parents[2])
 if ROOT not in sys.path:  # tests share footage.py and media.py, however pytest was started
     sys.path.insert(0, ROOT)
 
-from storage.directory import init_directory  # noqa: E402
-from tests.storage.media import HandClock  # noqa: E402
+from tests.storage.media import new_house  # noqa: E402
 from tests.web.desk import NOW_US, Desk  # noqa: E402
 from tests.web.footage import START_US, keep, lose, register, write_clip  # noqa: E402
 
@@ -30,11 +29,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """An application over a fresh data directory, with a clock that stands still."""
-    clock = HandClock(NOW_US)
-    directory, password = init_directory(tmp_path / "data", clock=clock)
-    made = Desk(directory, clock, password)
-    yield made
-    directory.close()
+    house = new_house(tmp_path / "data", NOW_US)
+    yield Desk(house.directory, house.clock)
+    house.directory.close()
 
 
 @pytest.fixture

@@ -37,7 +37,6 @@ class Desk:
 
     directory: DataDirectory
     clock: HandClock
-    one_time_password: str
     cameras: dict[str, Camera] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
 

@@ -43,18 +43,16 @@ def test_pages_hold_no_inline_script_style_or_foreign_address(archive: Desk) -> 
         assert not foreign, address
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["/login", "/logout", "/preferences", "/account", "/account/first", "/search/picture",
-     "/export", "/api/v1/search", "/api/v1/export"],
-)  # fmt: skip
-def test_post_without_the_form_token_is_refused(archive: Desk, address: str) -> None:
+def test_post_without_the_form_token_is_refused(archive: Desk) -> None:
     ines = archive.person()
-    refused = ines.client.post(address, data={"name": "ines"})
-    assert refused.status_code == 400
-    assert ines.client.post(address, data={"csrf_token": "forged"}).status_code == 400
-    if address.startswith("/api/"):
-        assert refused.content_type == PROBLEM_TYPE
+    posts = {
+        rule.rule for rule in archive.app.url_map.iter_rules() if "POST" in (rule.methods or set())
+    }
+    for address in sorted(posts - {"/api/v1/session"}):
+        refused = ines.client.post(address, data={"name": "ines"})
+        assert refused.status_code == 400, address
+        assert ines.client.post(address, data={"csrf_token": "forged"}).status_code == 400, address
+        assert (refused.content_type == PROBLEM_TYPE) == address.startswith("/api/")
     assert ines.get("/account").status_code == 200  # /logout did nothing
 
 
@@ -85,7 +83,8 @@ def test_hostile_names_stay_text(desk: Desk, clips: object) -> None:
     slug = evil.slug
     addresses = [
         "/cameras", f"/cameras/{slug}", f"/player?camera={slug}",
-        f"/player/{slug}/strip?at={START_US}", "/export", f"/export?camera={slug}&from=2026-11-16&to=2026-11-17&tz=UTC&reason={EVIL}",
+        f"/player/{slug}/strip?at={START_US}", "/export",
+        f"/export?camera={slug}&from=2026-11-16&to=2026-11-17&tz=UTC&reason={EVIL}",
     ]  # fmt: skip
     pages = [ines.get(address) for address in addresses]
     fields = ("q", "not", "then", "camera", "site", "from", "to", "tz", "after", "top", "case",

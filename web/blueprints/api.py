@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, request, send_file, session
+from flask import Blueprint, Response, jsonify, make_response, request, session
 from flask_wtf.csrf import generate_csrf
-from search.engine import search as find
 
+from search.engine import search as find
 from search.query import Query
 from storage import segments as ledger_segments
 from storage import timeline
@@ -26,6 +26,7 @@ from storage.status import camera_overview, effective_state, volume_overview, wa
 from storage.vocabulary import Camera, Span
 from web import context, exports, sessions, shapes
 from web.blueprints.auth import give_session
+from web.blueprints.export import send_bundle
 from web.openapi import Api
 
 PREFIX = "/api/v1"
@@ -35,13 +36,16 @@ _api = Api(api)
 
 @_api.operation("GET", "/openapi.json", "This document", answer=dict[str, object])
 def openapi() -> Response:
-    """OpenAPI 3.1."""
+    """This API as OpenAPI 3.1, made from the code."""
     return jsonify(_api.document("Hindsight", version("hindsight-archive"), PREFIX))
 
 
 @_api.operation("POST", "/session", "Log in", body=shapes.Login, answer=shapes.Session)
 def open_session(body: shapes.Login) -> Response:
-    """Sets the session's cookie; other sites cannot send JSON here, so no form token is asked."""
+    """Log in with JSON `user` and `password`; sets the cookie, answers the form token.
+
+    Other sites cannot send JSON here, so no form token is asked.
+    """
     user, token = sessions.log_in(context.directory(), body.user, body.password, context.peer())
     session.clear()
     response = jsonify(_session(user))
@@ -51,13 +55,13 @@ def open_session(body: shapes.Login) -> Response:
 
 @_api.operation("GET", "/session", "Who is logged in, and the form token", answer=shapes.Session)
 def show_session() -> Response:
-    """For clients that come with a cookie."""
+    """Who is logged in, and the form token, for clients that come with a cookie."""
     return jsonify(_session(context.user()))
 
 
 @_api.operation("DELETE", "/session", "Log out", status=204)
 def close_session() -> Response:
-    """Ends it on the server."""
+    """Log out: the session ends on the server."""
     sessions.log_out(context.directory(), context.user(), context.session_token())
     response = make_response("", 204)
     sessions.forget_cookie(response)
@@ -66,14 +70,14 @@ def close_session() -> Response:
 
 @_api.operation("GET", "/cameras", "The register", answer=list[shapes.Camera])
 def cameras() -> Response:
-    """Every camera, by slug."""
+    """The register, by slug, as `camera list --json`."""
     with context.directory().ledger.read() as tx:
         return _cameras(register(tx))
 
 
 @_api.operation("GET", "/cameras/<camera>", "One camera", answer=shapes.Camera)
 def camera(camera: str) -> Response:
-    """By slug, name or GB code."""
+    """One camera by slug, name or GB code."""
     with context.directory().ledger.read() as tx:
         found = find_camera(tx, camera)
     return jsonify(_documents([found])[0])
@@ -83,7 +87,7 @@ def camera(camera: str) -> Response:
     "GET", "/segments", "What is kept", query=shapes.CamerasAndSpan, answer=list[shapes.Segment]
 )
 def segments(query: shapes.CamerasAndSpan) -> Response:
-    """Closed segments that overlap the span, by camera and start."""
+    """What is kept, as `segments --json`: `camera` (again for more), `from`, `to`."""
     from_us, to_us = _span(query)
     with context.directory().ledger.read() as tx:
         chosen = find_cameras(tx, query.camera)
@@ -98,7 +102,7 @@ def segments(query: shapes.CamerasAndSpan) -> Response:
     answer=list[shapes.Gap],
 )  # fmt: skip
 def gaps(query: shapes.CamerasAndSpan) -> Response:
-    """Gap rows that overlap the span, by camera and start."""
+    """What is missing and why, as `gaps --json`: `camera`, `from`, `to`."""
     from_us, to_us = _span(query)
     with context.directory().ledger.read() as tx:
         chosen = find_cameras(tx, query.camera)
@@ -112,7 +116,7 @@ def gaps(query: shapes.CamerasAndSpan) -> Response:
     "GET", "/status", "Who is recording now", query=shapes.CamerasAndSpan, answer=shapes.Status
 )
 def status(query: shapes.CamerasAndSpan) -> Response:
-    """Cameras over the span (today in each camera's zone unless given), volumes, warnings."""
+    """Who records now, as `status --json`: `camera`, `from`, `to` (default: today)."""
     directory = context.directory()
     from_us, to_us = _span(query)
     if from_us is None and to_us is not None:
@@ -140,7 +144,7 @@ def status(query: shapes.CamerasAndSpan) -> Response:
     upload="image", answer=shapes.Answer,
 )  # fmt: skip
 def search(body: shapes.SearchBody) -> Response:
-    """As `hindsight search --json`."""
+    """As `search --json`: JSON, or a form with the JSON in `query` and a picture in `image`."""
     sent = request.files.get("image")
     query = Query(
         text=body.text,
@@ -168,7 +172,7 @@ def search(body: shapes.SearchBody) -> Response:
     media_type="application/zip",
 )  # fmt: skip
 def export(body: shapes.ExportBody) -> Response:
-    """As `hindsight export --out x.zip`."""
+    """The bundle of a span as a zip, as `export --out x.zip`."""
     directory = context.directory()
     with directory.ledger.read() as tx:
         chosen = find_cameras(tx, body.camera)
@@ -176,9 +180,7 @@ def export(body: shapes.ExportBody) -> Response:
         directory, chosen, parse_time(body.from_), parse_time(body.to),
         context.actor(body.case, body.reason),
     )  # fmt: skip
-    response = send_file(bundle, as_attachment=True, download_name=bundle.name)
-    response.call_on_close(lambda: exports.discard(bundle))
-    return response
+    return send_bundle(bundle)
 
 
 def _session(user: Any) -> dict[str, Any]:

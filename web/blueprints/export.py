@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, make_response, render_template, request, send_file
+from pathlib import Path
+
+from flask import Blueprint, Response, make_response, render_template, request, send_file
 from werkzeug.datastructures import MultiDict
-from werkzeug.wrappers import Response
 
 from storage import cases as ledger_cases
 from storage.errors import HindsightError, Invalid
@@ -41,8 +42,17 @@ def download() -> str | Response:
         bundle = exports.build(directory, chosen, from_us, to_us, actor)
     except HindsightError as refused:
         return _page(request.form, None, refused)
-    response = send_file(bundle, as_attachment=True, download_name=bundle.name)
-    response.call_on_close(lambda: exports.discard(bundle))
+    return send_bundle(bundle)
+
+
+def send_bundle(bundle: Path) -> Response:
+    """As a download; the file is gone from the disk when the last byte has left."""
+    size_bytes = bundle.stat().st_size
+    response = send_file(
+        exports.take(bundle), mimetype="application/zip", as_attachment=True,
+        download_name=bundle.name,
+    )  # fmt: skip
+    response.content_length = size_bytes
     return response
 
 

@@ -193,6 +193,7 @@ def _document(found: Opening) -> dict[str, Any]:
 def _segment(row: Segment, first_s: float) -> dict[str, Any]:
     return {
         "id": row.id, "start_us": row.start_us, "end_us": row.end_us, "fps": row.fps,
-        "width": row.width, "height": row.height, "codec": row.codec, "first_s": first_s,
+        "width": row.width, "height": row.height, "codec": row.codec,
+        "audio": row.audio_codec is not None, "first_s": first_s,
         "still": addresses.still_address(row),
     }  # fmt: skip

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
-from search.engine import search as find
 from werkzeug.wrappers import Response
 
+from search.engine import search as find
 from storage import cases as ledger_cases
 from storage.errors import HindsightError
 from storage.register import cameras
@@ -28,6 +28,7 @@ def desk() -> str | Response:
         open_cases = ledger_cases.cases(tx, open_only=True)
     known_zones = zones(register, context.now_us())
     asked = read(request.args, known_zones[0][0])
+    tz = asked.tz if asked.tz in dict(known_zones) else known_zones[0][0]
     answer, error, status = None, None, 200
     if asked.anything:
         try:
@@ -37,7 +38,7 @@ def desk() -> str | Response:
     page = render_template(
         "search.html", asked=asked, answer=answer, error=error, places=tree(register),
         zones=known_zones, cases=open_cases, chips=asked.chips(register),
-        quick=quick_spans(context.now_us(), asked.tz),
+        quick=quick_spans(context.now_us(), tz),
         case_needed=directory.settings.search.require_case, examples=examples(),
         kept=kept_text(directory),
     )  # fmt: skip

@@ -3,6 +3,7 @@ import { local, utc } from "./instant.js";
 import { isTyping } from "./page.js";
 import { loadLibrary, Stream } from "./stream.js";
 import { Stills } from "./stills.js";
+import { Strips } from "./strips.js";
 import { length, say } from "./words.js";
 
 const JUMP_US = 10e6;
@@ -34,13 +35,17 @@ export class Player {
     });
     document.addEventListener("keydown", (event) => this.#key(event));
     this.parts.video.muted = true;
-    this.#wireStrip();
+    this.strips = new Strips(this.parts.day, {
+      seek: (us) => this.seek(us),
+      failed: (text) => this.#note(text),
+    });
   }
 
   // source: {camera, tz, case?, reason?, hit?: {us, box, width, height}}
   async open(source, atUs, { play = false } = {}) {
     const turn = ++this.turn;
     this.#stopBack();
+    if (source.camera !== this.source?.camera) this.#unmark();
     this.source = source;
     this.#note(say("loading"));
     const asked = new URLSearchParams({ at: Math.max(0, Math.round(atUs)) });
@@ -67,13 +72,13 @@ export class Player {
     const at = atUs >= answer.segments[0].start_us && atUs <= answer.at_us ? atUs : answer.at_us;
     await this.engine.open(answer, at);
     if (turn !== this.turn) return;
-    await this.#showDay(at);
+    await this.strips.follow(answer.camera.slug, answer.camera.tz, at);
     if (play) this.engine.play();
   }
 
   seek(us, options = {}) {
     this.#stopBack();
-    this.dayChosen = false;
+    this.strips.released();
     const { segments } = this.opening ?? { segments: [] };
     const inside = segments.length && us >= segments[0].start_us && us < segments[segments.length - 1].end_us;
     if (inside) {
@@ -130,7 +135,7 @@ export class Player {
     if (this.source.case) query.set("case", this.source.case);
     if (this.source.reason) query.set("reason", this.source.reason);
     this.parts.snapshot.href = `${this.opening.snapshot}?${query}`;
-    this.#head(us);
+    this.strips.head(us);
     this.#box(us);
     if (!this.engine?.playing) this.#remember();
   }
@@ -242,7 +247,7 @@ export class Player {
       const text = us === undefined ? "—" : local(us, this.source.tz).clock;
       this.parts[`mark-${name}`].textContent = say(name, { time: text });
     }
-    this.#span();
+    this.strips.mark(this.marks.in, this.marks.out);
     const link = this.parts.export;
     if (!link) return;
     const whole = this.marks.in !== undefined && this.marks.out !== undefined;
@@ -255,9 +260,22 @@ export class Player {
     link.href = `${link.href.split("?")[0]}?${query}`;
   }
 
+  #unmark() {
+    this.marks = {};
+    this.parts.marks.hidden = true;
+    this.strips.mark();
+  }
+
   #enable() {
     for (const control of this.root.querySelectorAll("[data-do]")) control.disabled = false;
     this.parts.snapshot.removeAttribute("aria-disabled");
+    this.parts.sound.hidden = !this.opening.segments.some((one) => one.audio);
+  }
+
+  #sound() {
+    const { video, sound } = this.parts;
+    video.muted = !video.muted;
+    sound.setAttribute("aria-pressed", String(!video.muted));
   }
 
   #note(text, fades_ms = 0) {
@@ -268,11 +286,6 @@ export class Player {
 
   #clicked(event) {
     const what = event.target.closest("[data-do]")?.dataset.do;
-    const day = event.target.closest("[data-day]")?.dataset.day;
-    if (day && this.source) {
-      this.dayChosen = true; // looking at another day than the one that plays
-      this.#loadDay(`day=${day}`);
-    }
     if (!what || !this.engine) return;
     const act = {
       play: () => this.toggle(),
@@ -282,8 +295,9 @@ export class Player {
       "jump-on": () => this.seek(this.us + JUMP_US),
       "mark-in": () => this.#mark("in"),
       "mark-out": () => this.#mark("out"),
+      sound: () => this.#sound(),
     }[what];
-    if (act && !what.startsWith("mark") && what !== "play") this.#stopBack();
+    if (act && /^(step|jump)/.test(what)) this.#stopBack();
     act?.();
   }
 
@@ -300,6 +314,7 @@ export class Player {
       ".": () => { this.#stopBack(); this.engine.step(1); },
       i: () => this.#mark("in"),
       o: () => this.#mark("out"),
+      m: () => this.#sound(),
       s: () => this.parts.snapshot.click(),
       ArrowLeft: event.shiftKey ? () => this.seek(this.us - JUMP_US) : null,
       ArrowRight: event.shiftKey ? () => this.seek(this.us + JUMP_US) : null,
@@ -308,100 +323,6 @@ export class Player {
     event.preventDefault();
     act();
   }
-
-  // The strips of the day and the hour: a click or arrow keys seek, the head follows.
-  #wireStrip() {
-    this.parts.day.addEventListener("click", (event) => {
-      const track = event.target.closest(".track");
-      if (!track || !this.source) return;
-      const place = track.getBoundingClientRect();
-      const [start, end] = ends(track);
-      this.seek(Math.round(start + ((event.clientX - place.left) / place.width) * (end - start)));
-    });
-    this.parts.day.addEventListener("keydown", (event) => {
-      const track = event.target.closest(".track");
-      const steps = { ArrowLeft: -1, ArrowRight: 1, PageDown: -6, PageUp: 6 }[event.key];
-      if (!track || !steps || event.shiftKey || this.us === undefined) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.seek(this.us + steps * Number(track.dataset.step) * 1e6);
-    });
-    this.#stripReady();
-  }
-
-  #tracks() {
-    return [...this.parts.day.querySelectorAll(".track")];
-  }
-
-  #stripReady() {
-    for (const track of this.#tracks()) {
-      const [start, end] = ends(track);
-      track.tabIndex = 0;
-      track.setAttribute("role", "slider");
-      track.setAttribute("aria-label", track.querySelector("svg").getAttribute("aria-label"));
-      track.setAttribute("aria-valuemin", 0);
-      track.setAttribute("aria-valuemax", Math.round((end - start) / 1e6));
-      track.setAttribute("aria-valuenow", 0);
-    }
-    if (this.us !== undefined) this.#head(this.us);
-    this.#span();
-  }
-
-  #head(us) {
-    let outside = false;
-    for (const track of this.#tracks()) {
-      const [start, end] = ends(track);
-      const inside = us >= start && us < end;
-      outside ||= !inside;
-      track.querySelector("[data-part=head]").setAttribute("x", inside ? share(us, start, end) - 1 : -10);
-      track.setAttribute("aria-valuenow", Math.round((Math.min(Math.max(us, start), end) - start) / 1e6));
-      if (this.source) track.setAttribute("aria-valuetext", local(us, this.source.tz).clock.slice(0, 8));
-    }
-    const ready = !this.dayLoading && !this.dayChosen && performance.now() > (this.dayRetry ?? 0);
-    if (outside && ready) this.#loadDay(`at=${us}`);
-  }
-
-  #span() {
-    const { in: from, out: to } = this.marks;
-    if (from === undefined || to === undefined) return;
-    for (const track of this.#tracks()) {
-      const [x, end] = [share(from, ...ends(track)), share(to, ...ends(track))];
-      const bar = track.querySelector("[data-part=span]");
-      bar.setAttribute("x", x);
-      bar.setAttribute("width", end > x ? Math.max(1.6, end - x) : 0);
-    }
-  }
-
-  async #showDay(us) {
-    const fits = this.#tracks().some((track) => track.dataset.camera === this.source.camera);
-    this.dayChosen = false;
-    if (fits) this.#head(us);
-    else await this.#loadDay(`at=${us}`);
-  }
-
-  async #loadDay(query) {
-    this.dayLoading = true;
-    this.dayRetry = performance.now() + 2000;
-    try {
-      const response = await fetch(`/player/${encodeURIComponent(this.source.camera)}/strip?${query}`);
-      if (!response.ok) return;
-      this.parts.day.innerHTML = await response.text();
-      this.#stripReady();
-    } catch {
-      this.#note(say("offline"));
-    } finally {
-      this.dayLoading = false;
-    }
-  }
-}
-
-function ends(track) {
-  return [Number(track.dataset.start), Number(track.dataset.end)];
-}
-
-// Where an instant lies on a track, in the drawing's 0…1000.
-function share(us, start, end) {
-  return Math.min(1000, Math.max(0, ((us - start) / (end - start)) * 1000));
 }
 
 // What the page says to play: camera and instant as data attributes of the pane.

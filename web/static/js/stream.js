@@ -7,7 +7,7 @@ import { parseUtc } from "./instant.js";
 
 const SOURCE = new URL("../vendor/hls.light.min.js", import.meta.url);
 const HOLE_S = 0.3; // a seam between segments that playing jumps over
-const UNSEEN_MS = 200; // after a seek, no word of the picture shown for so long
+const UNSEEN_MS = 200; // after a seek, until then the browser has told which picture shows
 const INSIDE_S = 0.0005; // past a picture's first microsecond, so that rounding cannot miss it
 let library;
 
@@ -280,12 +280,21 @@ export class Stream {
     this.video.requestVideoFrameCallback(seen);
   }
 
-  // Browsers now and then do not tell which picture a seek has brought: then it is reckoned.
+  // Browsers now and then do not tell, or tell late, which picture a seek has brought. The same
+  // place is sought once more; what is told then is believed, and where nothing is, it is reckoned.
   #reckon() {
     const { currentTime: time, paused, seeking } = this.video;
-    if (this.seen || !paused || seeking || !this.pieces.length) return;
+    if (!paused || seeking || !this.pieces.length) return;
     const period = this.#period();
-    if (this.shown !== null && time >= this.shown && time < this.shown + period) return;
+    const fits = this.shown !== null && time > this.shown - INSIDE_S && time < this.shown + period;
+    const again = Math.abs((this.doubted ?? -1) - time) < INSIDE_S;
+    this.doubted = null;
+    if (fits || (again && this.seen)) return;
+    if (!again) {
+      this.doubted = time;
+      this.video.currentTime = time;
+      return;
+    }
     const number = this.#numberAt(time);
     const start = this.opening.segments[number].first_s - (this.offsets.get(number) ?? 0);
     this.shown = start + Math.floor((time - start) / period) * period;

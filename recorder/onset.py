@@ -1,0 +1,121 @@
+"""The onset of a live stream: what waited while FFmpeg probed gets the time it truly came at.
+
+Opening a source takes a second or more, and what came meanwhile is handed out in one burst. Taken
+at its word that burst would set the clock of the whole stretch late. So the first half second of
+packets is held, and dated by the one of them that waited least. Packets without any time stamp
+are dated by their neighbours: none is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from av import Packet
+
+from storage.clock import US
+
+HOLD_US = US // 2
+HOLD_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet and when it reached us."""
+
+    packet: Packet[Any]
+    arrival_us: int
+    camera_us: int | None  # the camera's own UTC for this packet, from RTCP, when it says
+
+
+def steadied(arrivals: Iterable[Arrival], video_index: int) -> Iterator[Arrival]:
+    """The same packets in the same order, all with a time stamp, the first ones dated anew.
+
+    What the source raises is raised after the packets that were held before it.
+    """
+    held: list[Arrival] = []
+    last: dict[int, Arrival] = {}
+    size = 0
+    holding = True
+    failure: Exception | None = None
+    source = iter(arrivals)
+    while holding:
+        try:
+            arrival = next(source)
+        except StopIteration:
+            break
+        except Exception as error:  # whatever it is: first what came before it
+            failure = error
+            break
+        held.append(arrival)
+        size += arrival.packet.size
+        holding = arrival.arrival_us - held[0].arrival_us < HOLD_US and size < HOLD_BYTES
+    _stamp_backwards(held)
+    for arrival in _dated(held, video_index):
+        _stamp(arrival, last)
+        yield arrival
+    if failure is not None:
+        raise failure
+    if not holding:
+        for arrival in source:
+            _stamp(arrival, last)
+            yield arrival
+
+
+def time_us(packet: Packet[Any]) -> int | None:
+    """Where a packet stands on its stream's time line, microseconds; None when it does not say."""
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return None if ticks is None else int(ticks * _base(packet) * US)
+
+
+def _dated(held: list[Arrival], video_index: int) -> list[Arrival]:
+    """Arrivals by the video packet that waited least; never later than they were."""
+    placed = [(a, time_us(a.packet)) for a in held if a.packet.stream_index == video_index]
+    delays = [a.arrival_us - at for a, at in placed if at is not None]
+    if not delays:
+        return held
+    least = min(delays)
+    dated = []
+    for arrival in held:
+        at_us = time_us(arrival.packet)
+        came_us = arrival.arrival_us
+        if at_us is not None:
+            came_us = min(came_us, at_us + least)
+        dated.append(Arrival(arrival.packet, came_us, arrival.camera_us))
+    return dated
+
+
+def _stamp(arrival: Arrival, last: dict[int, Arrival]) -> None:
+    """A packet without time stands as far behind the one before as it came later."""
+    packet = arrival.packet
+    before = last.get(packet.stream_index)
+    if time_us(packet) is None and before is not None:
+        ticks = before.packet.dts if before.packet.dts is not None else before.packet.pts
+        assert ticks is not None  # this function saw to it
+        waited = int((arrival.arrival_us - before.arrival_us) / US / _base(packet))
+        packet.pts = packet.dts = ticks + max(1, waited)
+    if time_us(packet) is None:
+        packet.pts = packet.dts = 0  # a stream that never says: it begins at zero
+    last[packet.stream_index] = arrival
+
+
+def _stamp_backwards(held: list[Arrival]) -> None:
+    """Packets before the first with a time are dated back from it."""
+    after: dict[int, Arrival] = {}
+    for arrival in reversed(held):
+        packet = arrival.packet
+        known = after.get(packet.stream_index)
+        if time_us(packet) is not None:
+            after[packet.stream_index] = arrival
+        elif known is not None:
+            ticks = known.packet.dts if known.packet.dts is not None else known.packet.pts
+            assert ticks is not None  # only packets with a time are kept in `after`
+            waited = int((known.arrival_us - arrival.arrival_us) / US / _base(packet))
+            packet.pts = packet.dts = ticks - max(1, waited)
+            after[packet.stream_index] = arrival
+
+
+def _base(packet: Packet[Any]) -> Fraction:
+    return packet.time_base or Fraction(1, 90_000)
