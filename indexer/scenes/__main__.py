@@ -34,8 +34,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=640, metavar="PIXELS")
     parser.add_argument("--height", type=int, default=360, metavar="PIXELS")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N")
-    parser.add_argument("--overlay-start", metavar="TIME",
-                        help=tr("burn in a clock that starts then: 2026-03-17T18:00:00+08:00"))
+    parser.add_argument(
+        "--overlay-start",
+        metavar="TIME",
+        help=tr("burn in a clock that starts then: 2026-03-17T18:00:00+08:00"),
+    )
     return parser
 
 
@@ -47,7 +50,8 @@ def chosen(specs: list[SceneSpec], names: str) -> list[SceneSpec]:
         if name not in by_name:
             raise Invalid(
                 "there is no made camera {camera}; choose from {known}",
-                camera=name, known=", ".join(by_name),
+                camera=name,
+                known=", ".join(by_name),
             )
     return [by_name[name] for name in wanted]
 
@@ -60,8 +64,18 @@ def write_register(specs: list[SceneSpec], folder: Path) -> Path:
         rows.writerow(COLUMNS)
         for spec in specs:
             url = clip_path(spec, folder).resolve().as_uri() + "?loop=1"
-            rows.writerow([spec.name, url, spec.site, spec.site_class, spec.lat, spec.lon,
-                           spec.tz, spec.name_zh])
+            rows.writerow(
+                [
+                    spec.name,
+                    url,
+                    spec.site,
+                    spec.site_class,
+                    spec.lat,
+                    spec.lon,
+                    spec.tz,
+                    spec.name_zh,
+                ]
+            )
     return path
 
 
@@ -78,8 +92,13 @@ def main(argv: list[str] | None = None) -> int:
         specs = [
             replace(spec, overlay_start_us=start_us)
             for spec in chosen(
-                standard_scenes(asked.seed, seconds=asked.seconds, width=asked.width,
-                                height=asked.height, gop_s=asked.gop),
+                standard_scenes(
+                    asked.seed,
+                    seconds=asked.seconds,
+                    width=asked.width,
+                    height=asked.height,
+                    gop_s=asked.gop,
+                ),
                 asked.cameras,
             )
         ]
@@ -87,8 +106,10 @@ def main(argv: list[str] | None = None) -> int:
         truths = render_scenes(specs, paths, asked.jobs)
         for spec, path, truth in zip(specs, paths, truths, strict=True):
             events = tr("{count} events", count=len(truth.events))
-            sys.stdout.write(f"{path}  {spec.seconds:g} s  {spec.width}×{spec.height}  "
-                             f"{path.stat().st_size // 1024} KiB  {events}\n")
+            sys.stdout.write(
+                f"{path}  {spec.seconds:g} s  {spec.width}×{spec.height}  "
+                f"{path.stat().st_size // 1024} KiB  {events}\n"
+            )
             sys.stdout.flush()
         sys.stdout.write(f"{write_register(specs, asked.out)}\n")
     except HindsightError as error:

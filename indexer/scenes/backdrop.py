@@ -49,8 +49,8 @@ def build(spec: SceneSpec) -> Backdrop:
     paint(stage, spec, sheet, below=False)
     colour = _shrunk(stage.hazed(), spec)
     glow = _shrunk(stage.glow, spec)
-    depth = stage.depth_m[scale // 2::scale, scale // 2::scale]
-    near = stage.near_m[scale // 2::scale, scale // 2::scale]
+    depth = stage.depth_m[scale // 2 :: scale, scale // 2 :: scale]
+    near = stage.near_m[scale // 2 :: scale, scale // 2 :: scale]
     albedo = bytes_of(colour if lighting.lamps else colour * 0.5)
     if lighting.lamps:
         colour = floats(colour * _light_map(lens, lighting, depth))
@@ -59,8 +59,14 @@ def build(spec: SceneSpec) -> Backdrop:
     colour = floats(colour + glow + 0.55 * blurred(glow, 7) + 0.5 * blurred(glow, 26))
     vignette = _vignette(spec)
     return Backdrop(
-        lens, lighting, sheet, bytes_of(_graded(colour) * vignette[:, :, None]), albedo,
-        floats(np.ascontiguousarray(near)), vignette, *_beam_map(lens),
+        lens,
+        lighting,
+        sheet,
+        bytes_of(_graded(colour) * vignette[:, :, None]),
+        albedo,
+        floats(np.ascontiguousarray(near)),
+        vignette,
+        *_beam_map(lens),
     )
 
 
@@ -82,8 +88,13 @@ def _light_map(lens: Lens, lighting: Lighting, depth: Floats) -> Floats:
 
 
 def _wetted(
-    spec: SceneSpec, lens: Lens, lighting: Lighting, sheet: GroundSheet, colour: Floats,
-    depth: Floats, near: Floats,
+    spec: SceneSpec,
+    lens: Lens,
+    lighting: Lighting,
+    sheet: GroundSheet,
+    colour: Floats,
+    depth: Floats,
+    near: Floats,
 ) -> Floats:
     """Darken the wet ground and let it mirror what stands on it."""
     below = Stage(spec, lens.mirrored(), lighting, 2)

@@ -10,9 +10,9 @@ import numpy as np
 from .arrays import Floats, Ints, Picture, Rgb, floats
 
 FRACTION_BITS = 4
-_CIRCLE = floats([
-    (math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 12, endpoint=False).tolist()
-])
+_CIRCLE = floats(
+    [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 12, endpoint=False).tolist()]
+)
 
 
 class Canvas:
@@ -51,9 +51,7 @@ class Canvas:
     def line(self, points: Ints, rgb: Rgb, width_px: float, closed: bool = False) -> None:
         """Draw `fixed` points as a line `width_px` picture pixels wide."""
         thick = max(1, round(width_px * self.scale))
-        cv2.polylines(
-            self.sheet, [points], closed, (*rgb, 255.0), thick, cv2.LINE_8, FRACTION_BITS
-        )
+        cv2.polylines(self.sheet, [points], closed, (*rgb, 255.0), thick, cv2.LINE_8, FRACTION_BITS)
 
     def spheres(self, centres: Floats, radii_px: Floats, rgb: Rgb) -> None:
         """Fill the hull of discs at picture pixels `centres` (n, 2): a limb, a torso, a bag."""
@@ -78,7 +76,7 @@ class Canvas:
 def composite(picture: Picture, sprite: Picture, x0: int, y0: int) -> None:
     """Lay a premultiplied RGBA `sprite` over `picture` in place at column x0, row y0."""
     height, width = sprite.shape[:2]
-    under = picture[y0:y0 + height, x0:x0 + width]
+    under = picture[y0 : y0 + height, x0 : x0 + width]
     left = cv2.bitwise_not(sprite[:, :, 3])
     kept = cv2.multiply(under, cv2.merge([left, left, left]), scale=1 / 255)
     under[:] = cv2.add(kept, np.ascontiguousarray(sprite[:, :, :3]))

@@ -21,13 +21,18 @@ def check(spec: SceneSpec) -> None:
     if spec.width < 64 or spec.height < 64 or spec.width % 2 or spec.height % 2:
         raise Invalid(
             "scene {scene} cannot be {width}×{height} pixels; use even numbers of at least 64",
-            scene=spec.name, width=spec.width, height=spec.height,
+            scene=spec.name,
+            width=spec.width,
+            height=spec.height,
         )
     if spec.fps < 1 or spec.frames < 1 or round(spec.gop_s * spec.fps) < 1:
         raise Invalid(
             "scene {scene} lasts {seconds} s at {fps} pictures a second with a keyframe every "
             "{gop} s; each must give at least one picture",
-            scene=spec.name, seconds=spec.seconds, fps=spec.fps, gop=spec.gop_s,
+            scene=spec.name,
+            seconds=spec.seconds,
+            fps=spec.fps,
+            gop=spec.gop_s,
         )
     _known("material", spec.setting.base, tuple(MATERIALS), spec.name)
     for marking in spec.setting.markings:
@@ -47,7 +52,10 @@ def _known(what: str, value: str, allowed: tuple[str, ...], scene: str) -> None:
     if value not in allowed:
         raise Invalid(
             "scene {scene} has the {what} {value}, which is not one of {allowed}",
-            scene=scene, what=what, value=value, allowed=", ".join(allowed),
+            scene=scene,
+            what=what,
+            value=value,
+            allowed=", ".join(allowed),
         )
 
 
@@ -66,11 +74,15 @@ def _check_actor(spec: SceneSpec, number: int, actor: Actor) -> None:
             raise Invalid(
                 "actor {number} of scene {scene} has a leg {action} without a way to go or a time "
                 "to stay; give it a path and a speed, or seconds",
-                number=number, scene=spec.name, action=leg.action,
+                number=number,
+                scene=spec.name,
+                action=leg.action,
             )
     if not actor.legs or actor.start_s < 0 or Track(actor).end_s > spec.seconds:
         raise Invalid(
             "actor {number} of scene {scene} is not gone when the clip of {seconds} s ends; start "
             "it earlier or make the clip longer",
-            number=number, scene=spec.name, seconds=spec.seconds,
+            number=number,
+            scene=spec.name,
+            seconds=spec.seconds,
         )

@@ -48,9 +48,16 @@ def _encode(renderer: Renderer, witness: Witness, path: Path) -> None:
     spec = renderer.spec
     gop = max(1, round(spec.gop_s * spec.fps))
     options = {
-        "preset": "superfast", "profile": "main", "g": str(gop), "keyint_min": str(gop),
-        "sc_threshold": "0", "bf": "0", "flags": "+cgop", "threads": str(_THREADS),
-        "maxrate": str(spec.bitrate_bps * 3 // 2), "bufsize": str(spec.bitrate_bps * 2),
+        "preset": "superfast",
+        "profile": "main",
+        "g": str(gop),
+        "keyint_min": str(gop),
+        "sc_threshold": "0",
+        "bf": "0",
+        "flags": "+cgop",
+        "threads": str(_THREADS),
+        "maxrate": str(spec.bitrate_bps * 3 // 2),
+        "bufsize": str(spec.bitrate_bps * 2),
     }
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=spec.fps, options=options)

@@ -24,8 +24,15 @@ def _bicycle(limbs: Limbs, rgb: Rgb) -> None:
         limbs.wheel(x, 0.34, 0.325, 0.04, _TYRE)
         limbs.wheel(x, 0.34, 0.03, 0.03, _METAL)
     crank, seat, head, bar = (-0.08, 0.29), (-0.22, 0.86), (0.36, 0.8), (0.4, 1.0)
-    tubes = ((crank, seat), (seat, head), (crank, head), (crank, (-0.53, 0.34)),
-             ((-0.53, 0.34), seat), (head, (0.53, 0.34)), (head, bar))
+    tubes = (
+        (crank, seat),
+        (seat, head),
+        (crank, head),
+        (crank, (-0.53, 0.34)),
+        ((-0.53, 0.34), seat),
+        (head, (0.53, 0.34)),
+        (head, bar),
+    )
     for (x0, z0), (x1, z1) in tubes:
         limbs.hull(rgb, (x0, 0, z0, 0.019), (x1, 0, z1, 0.019), kind="flat")
     limbs.hull(_TYRE, (-0.32, 0, 0.93, 0.045), (-0.12, 0, 0.94, 0.03), kind="flat")
@@ -52,37 +59,63 @@ def _motorcycle(limbs: Limbs, rgb: Rgb) -> None:
 
 
 def _rider(
-    limbs: Limbs, body: Body, seat: tuple[float, float], hands: tuple[float, float],
-    feet: list[tuple[float, float]], helmet: Rgb | None,
+    limbs: Limbs,
+    body: Body,
+    seat: tuple[float, float],
+    hands: tuple[float, float],
+    feet: list[tuple[float, float]],
+    helmet: Rgb | None,
 ) -> None:
     h = body.height
     thigh, shin = 0.25 * h, 0.255 * h
     for (x, z), y in zip(feet, (0.1, -0.1), strict=True):
         knee = bent(seat, (x, z + 0.05), thigh, shin, -1.0)
-        limbs.hull(body.legs, (seat[0], y * 0.8, seat[1], 0.062 * h),
-                   (knee[0], y, knee[1], 0.045 * h), bias_m=0.04)
-        limbs.hull(body.legs, (knee[0], y, knee[1], 0.043 * h), (x, y, z + 0.05, 0.028 * h),
-                   bias_m=0.04)
+        limbs.hull(
+            body.legs,
+            (seat[0], y * 0.8, seat[1], 0.062 * h),
+            (knee[0], y, knee[1], 0.045 * h),
+            bias_m=0.04,
+        )
+        limbs.hull(
+            body.legs, (knee[0], y, knee[1], 0.043 * h), (x, y, z + 0.05, 0.028 * h), bias_m=0.04
+        )
         limbs.hull(_SHOE, (x - 0.03, y, z, 0.03), (x + 0.13, y, z - 0.01, 0.027), bias_m=0.04)
     reach = hands[0] - seat[0]
     chest = (seat[0] + 0.42 * reach, seat[1] + 0.27 * h)
-    limbs.hull(body.top, (seat[0], 0.055 * h, seat[1] + 0.02, 0.066 * h),
-               (seat[0], -0.055 * h, seat[1] + 0.02, 0.066 * h),
-               (chest[0], 0.095 * h, chest[1], 0.054 * h),
-               (chest[0], -0.095 * h, chest[1], 0.054 * h), bias_m=0.06)
+    limbs.hull(
+        body.top,
+        (seat[0], 0.055 * h, seat[1] + 0.02, 0.066 * h),
+        (seat[0], -0.055 * h, seat[1] + 0.02, 0.066 * h),
+        (chest[0], 0.095 * h, chest[1], 0.054 * h),
+        (chest[0], -0.095 * h, chest[1], 0.054 * h),
+        bias_m=0.06,
+    )
     for y in (0.13 * h, -0.13 * h):
         elbow = bent(chest, hands, 0.17 * h, 0.18 * h, -1.0)
-        limbs.hull(body.top, (chest[0], y * 0.92, chest[1], 0.038 * h),
-                   (elbow[0], y * 1.25, elbow[1], 0.031 * h), bias_m=0.07)
-        limbs.hull(body.top, (elbow[0], y * 1.25, elbow[1], 0.03 * h),
-                   (hands[0], y, hands[1], 0.023 * h), bias_m=0.07)
+        limbs.hull(
+            body.top,
+            (chest[0], y * 0.92, chest[1], 0.038 * h),
+            (elbow[0], y * 1.25, elbow[1], 0.031 * h),
+            bias_m=0.07,
+        )
+        limbs.hull(
+            body.top,
+            (elbow[0], y * 1.25, elbow[1], 0.03 * h),
+            (hands[0], y, hands[1], 0.023 * h),
+            bias_m=0.07,
+        )
         limbs.hull(_SKIN, (hands[0], y, hands[1], 0.026 * h), bias_m=0.07)
     x, z = chest[0] + 0.05 * h, chest[1] + 0.115 * h
-    limbs.hull(_SKIN, (x - 0.02, 0, chest[1] + 0.04, 0.032 * h), (x + 0.012 * h, 0, z, 0.05 * h),
-               bias_m=0.06)
+    limbs.hull(
+        _SKIN,
+        (x - 0.02, 0, chest[1] + 0.04, 0.032 * h),
+        (x + 0.012 * h, 0, z, 0.05 * h),
+        bias_m=0.06,
+    )
     cap, size = (helmet, 0.068 * h) if helmet else (body.hair, 0.056 * h)
-    limbs.hull(cap, (x - 0.015 * h, 0, z + 0.02 * h, size), (x, 0, z + 0.028 * h, size * 0.95),
-               bias_m=0.06)
+    limbs.hull(
+        cap, (x - 0.015 * h, 0, z + 0.02 * h, size), (x, 0, z + 0.028 * h, size * 0.95), bias_m=0.06
+    )
 
 
 def bicycle(actor: Actor, pose: Pose) -> Limbs:
@@ -90,8 +123,10 @@ def bicycle(actor: Actor, pose: Pose) -> Limbs:
     limbs, body = Limbs(), body_of(actor.variant, actor.colour)
     _bicycle(limbs, COLOURS[actor.colour])
     turn = -pose.travelled_m / 0.85 * 2 * math.pi / 2.4
-    feet = [(-0.08 + 0.17 * math.cos(turn + a), 0.29 + 0.17 * math.sin(turn + a))
-            for a in (0.0, math.pi)]
+    feet = [
+        (-0.08 + 0.17 * math.cos(turn + a), 0.29 + 0.17 * math.sin(turn + a))
+        for a in (0.0, math.pi)
+    ]
     _rider(limbs, body, (-0.22, 0.98), (0.4, 1.04), feet, None)
     return limbs
 

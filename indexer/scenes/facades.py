@@ -12,7 +12,12 @@ from .arrays import Floats, Rgb, blurred, cloud, floats
 
 _WARM: tuple[Rgb, ...] = ((255, 208, 140), (255, 226, 178), (226, 232, 240), (255, 190, 110))
 _SIGNS: tuple[Rgb, ...] = (
-    (150, 44, 40), (40, 74, 120), (46, 96, 66), (176, 140, 56), (92, 60, 98), (60, 62, 66),
+    (150, 44, 40),
+    (40, 74, 120),
+    (46, 96, 66),
+    (176, 140, 56),
+    (92, 60, 98),
+    (60, 62, 66),
 )
 
 
@@ -36,8 +41,9 @@ class Facade:
         """Height of the wall in metres."""
         return float(self.albedo.shape[0] / self.ppm)
 
-    def fill(self, x0: float, x1: float, z0: float, z1: float, rgb: Rgb, glow: Rgb | None = None
-             ) -> None:
+    def fill(
+        self, x0: float, x1: float, z0: float, z1: float, rgb: Rgb, glow: Rgb | None = None
+    ) -> None:
         """Paint a rectangle given in metres from the left and above the ground."""
         height = self.albedo.shape[0]
         a = (round(x0 * self.ppm), round(height - z1 * self.ppm))
@@ -62,8 +68,14 @@ class Facade:
             tint = (glow[0] * 0.6, glow[1] * 0.55, glow[2] * 0.5) if glow else None
             self.fill(x0, x1, z1 - deep, z1, (126, 122, 114), tint)
         elif rng.random() < 0.6:  # the sky in the glass
-            self.fill(x0, x0 + (x1 - x0) * 0.45, (z0 + z1) / 2, z1, (112, 124, 136),
-                      (glow[0] * 0.8, glow[1] * 0.8, glow[2] * 0.8) if glow else None)
+            self.fill(
+                x0,
+                x0 + (x1 - x0) * 0.45,
+                (z0 + z1) / 2,
+                z1,
+                (112, 124, 136),
+                (glow[0] * 0.8, glow[1] * 0.8, glow[2] * 0.8) if glow else None,
+            )
         middle = (x0 + x1) / 2
         self.fill(middle - 0.03, middle + 0.03, z0, z1, frame)
 
@@ -102,16 +114,29 @@ def _shops(f: Facade) -> None:
         for k in range(1, 4):
             at = x + wide * k / 4
             f.fill(at - 0.04, at + 0.04, 0.0, 2.4, (60, 58, 56))
-        f.fill(x + wide * 0.5, x + wide * 0.5 + 0.95, 0.05, 2.3, (46, 50, 56),
-               (inside[0] * 0.7, inside[1] * 0.7, inside[2] * 0.7) if inside else None)
+        f.fill(
+            x + wide * 0.5,
+            x + wide * 0.5 + 0.95,
+            0.05,
+            2.3,
+            (46, 50, 56),
+            (inside[0] * 0.7, inside[1] * 0.7, inside[2] * 0.7) if inside else None,
+        )
         _goods(f, x + 0.2, x + wide - 0.45, inside)
         shine = 0.9 if open_late else 0.0
-        f.fill(x, x + wide - 0.25, 2.6, 3.3, sign,
-               (sign[0] * shine, sign[1] * shine, sign[2] * shine))
+        f.fill(
+            x, x + wide - 0.25, 2.6, 3.3, sign, (sign[0] * shine, sign[1] * shine, sign[2] * shine)
+        )
         glyph = x + wide * 0.2
         while glyph < x + wide * 0.7:  # strokes that stand for letters
-            f.fill(glyph, glyph + 0.22, 2.8, 3.12, (226, 222, 206),
-                   (226 * shine, 222 * shine, 206 * shine))
+            f.fill(
+                glyph,
+                glyph + 0.22,
+                2.8,
+                3.12,
+                (226, 222, 206),
+                (226 * shine, 222 * shine, 206 * shine),
+            )
             f.fill(glyph + 0.06, glyph + 0.16, 2.88, 3.0, sign)
             glyph += 0.36
         x += wide
@@ -130,8 +155,11 @@ def _goods(f: Facade, x0: float, x1: float, inside: Rgb | None) -> None:
             tone: Rgb = (0.4 * r + 60 * k, 0.4 * g + 58 * k, 0.4 * b + 54 * k)
             glow: Rgb | None = None
             if inside:
-                glow = (inside[0] * k * (0.3 + r / 300), inside[1] * k * (0.3 + g / 300),
-                        inside[2] * k * (0.3 + b / 300))
+                glow = (
+                    inside[0] * k * (0.3 + r / 300),
+                    inside[1] * k * (0.3 + g / 300),
+                    inside[2] * k * (0.3 + b / 300),
+                )
             f.fill(x, min(x + wide, x1), z, z + high, tone, glow)
             x += wide + float(rng.uniform(0.0, 0.3))
         f.fill(x0, x1, z - 0.04, z, (50, 50, 52))
@@ -160,8 +188,14 @@ def _warehouse(f: Facade) -> None:
             f.fill(x, x + 4.0, 0.3 * k, 0.3 * k + 0.05, (124, 128, 128))
         f.fill(x - 0.1, x + 0.05, 0.0, 1.1, (216, 180, 40))
         f.fill(x + 3.95, x + 4.1, 0.0, 1.1, (216, 180, 40))
-        f.fill(x + 1.6, x + 2.4, 4.5, 4.75, (230, 228, 216), (255 * f.lit_share, 240 * f.lit_share,
-                                                              210 * f.lit_share))
+        f.fill(
+            x + 1.6,
+            x + 2.4,
+            4.5,
+            4.75,
+            (230, 228, 216),
+            (255 * f.lit_share, 240 * f.lit_share, 210 * f.lit_share),
+        )
         x += 6.6
     f.fill(0, f.width_m, f.height_m - 1.1, f.height_m - 0.7, (52, 84, 120))
 
@@ -182,13 +216,22 @@ def _wall(f: Facade) -> None:
 
 
 STYLES: dict[str, Callable[[Facade], None]] = {
-    "flats": _flats, "shops": _shops, "office": _office, "warehouse": _warehouse,
-    "container": _container, "wall": _wall,
+    "flats": _flats,
+    "shops": _shops,
+    "office": _office,
+    "warehouse": _warehouse,
+    "container": _container,
+    "wall": _wall,
 }
 
 
 def facade(
-    style: str, width_m: float, height_m: float, ppm: float, rgb: Rgb, rng: np.random.Generator,
+    style: str,
+    width_m: float,
+    height_m: float,
+    ppm: float,
+    rgb: Rgb,
+    rng: np.random.Generator,
     lit_share: float,
 ) -> Facade:
     """A finished wall of one style."""

@@ -41,17 +41,17 @@ class Body:
 body_of = lru_cache(maxsize=256)(Body)
 
 
-def _chain(start: tuple[float, float], first: float, second: float, a: float, b: float) -> tuple[
-    tuple[float, float], tuple[float, float]
-]:
-    """Middle and end (x, z) of two links hanging from `start` at angles a and b from straight down.
-    """
+def _chain(
+    start: tuple[float, float], first: float, second: float, a: float, b: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Middle and end (x, z) of two links hanging from `start`, at angles a and b from down."""
     middle = (start[0] + first * math.sin(a), start[1] - first * math.cos(a))
     return middle, (middle[0] + second * math.sin(b), middle[1] - second * math.cos(b))
 
 
-def bent(start: tuple[float, float], end: tuple[float, float], first: float, second: float,
-         sign: float) -> tuple[float, float]:
+def bent(
+    start: tuple[float, float], end: tuple[float, float], first: float, second: float, sign: float
+) -> tuple[float, float]:
     """Where the knee or elbow (x, z) is when two links join `start` and `end`."""
     dx, dz = end[0] - start[0], end[1] - start[1]
     apart = min(max(math.hypot(dx, dz), 1e-3), first + second - 1e-3)
@@ -78,7 +78,12 @@ def person(actor: Actor, pose: Pose) -> Limbs:
 
 
 def _walker(
-    limbs: Limbs, body: Body, phase: float, swing: float, running: bool, carrying: str | None,
+    limbs: Limbs,
+    body: Body,
+    phase: float,
+    swing: float,
+    running: bool,
+    carrying: str | None,
     pushing: bool,
 ) -> None:
     h, broad = body.height, body.broad
@@ -99,8 +104,9 @@ def _walker(
         toe: Sphere = (ankle[0] + 0.09 * h, y * 1.2, pelvis + ankle[1] - 0.018 * h, 0.02 * h)
         limbs.hull(body.legs, hip_at, knee_at)
         limbs.hull(body.legs, knee_at, ankle_at)
-        limbs.hull(_SHOE, (ankle_at[0] - 0.01, y, ankle_at[2] - 0.012 * h, 0.026 * h), toe,
-                   kind="flat")
+        limbs.hull(
+            _SHOE, (ankle_at[0] - 0.01, y, ankle_at[2] - 0.012 * h, 0.026 * h), toe, kind="flat"
+        )
     neck_z = pelvis + 0.305 * h
     shoulder_y = 0.088 * h * broad
     torso: list[Sphere] = [
@@ -113,10 +119,13 @@ def _walker(
     limbs.hull(body.top, *torso, bias_m=0.02)
     if body.long_coat:
         hem, flare = pelvis - 0.14 * h, 0.5 * max(abs(feet[0][0][0]), abs(feet[1][0][0]))
-        limbs.hull(body.top, (0.0, 0.05 * h, pelvis, 0.062 * h),
-                   (0.0, -0.05 * h, pelvis, 0.062 * h),
-                   *((x, y * 0.055 * h, hem, 0.055 * h) for x in (flare, -flare) for y in (1, -1)),
-                   bias_m=0.03)
+        limbs.hull(
+            body.top,
+            (0.0, 0.05 * h, pelvis, 0.062 * h),
+            (0.0, -0.05 * h, pelvis, 0.062 * h),
+            *((x, y * 0.055 * h, hem, 0.055 * h) for x in (flare, -flare) for y in (1, -1)),
+            bias_m=0.03,
+        )
     _head(limbs, body, lean * 1.25, neck_z)
     _arms(limbs, body, lean, neck_z - 0.02 * h, phase, swing, running, carrying, pushing)
 
@@ -131,8 +140,15 @@ def _head(limbs: Limbs, body: Body, x: float, neck_z: float) -> None:
 
 
 def _arms(
-    limbs: Limbs, body: Body, lean: float, shoulder_z: float, phase: float, swing: float,
-    running: bool, carrying: str | None, pushing: bool,
+    limbs: Limbs,
+    body: Body,
+    lean: float,
+    shoulder_z: float,
+    phase: float,
+    swing: float,
+    running: bool,
+    carrying: str | None,
+    pushing: bool,
 ) -> None:
     h = body.height
     upper, fore = 0.168 * h, 0.165 * h
@@ -153,17 +169,29 @@ def _arms(
         if carrying == "bag" and side < 0:
             hand, elbow = _chain(shoulder, upper, fore, 0.0, 0.1)[::-1]
             _bag(limbs, body, hand, hand_y)
-        limbs.hull(body.top, (shoulder[0], y * 0.94, shoulder[1], 0.038 * h),
-                   (elbow[0], y * 1.1, elbow[1], 0.031 * h), bias_m=0.03)
-        limbs.hull(body.top, (elbow[0], y * 1.1, elbow[1], 0.031 * h),
-                   (hand[0], hand_y, hand[1], 0.023 * h), bias_m=0.03)
+        limbs.hull(
+            body.top,
+            (shoulder[0], y * 0.94, shoulder[1], 0.038 * h),
+            (elbow[0], y * 1.1, elbow[1], 0.031 * h),
+            bias_m=0.03,
+        )
+        limbs.hull(
+            body.top,
+            (elbow[0], y * 1.1, elbow[1], 0.031 * h),
+            (hand[0], hand_y, hand[1], 0.023 * h),
+            bias_m=0.03,
+        )
         limbs.hull(_SKIN, (hand[0], hand_y, hand[1], 0.025 * h), bias_m=0.03)
 
 
 def _bag(limbs: Limbs, body: Body, hand: tuple[float, float], y: float) -> None:
     x, z = hand[0], hand[1] - 0.06
-    corners = [(x + a, y - 0.05 + b, z - c, 0.03)
-               for a in (-0.19, 0.19) for b in (-0.07, 0.07) for c in (0.06, 0.32)]
+    corners = [
+        (x + a, y - 0.05 + b, z - c, 0.03)
+        for a in (-0.19, 0.19)
+        for b in (-0.07, 0.07)
+        for c in (0.06, 0.32)
+    ]
     limbs.hull(body.bag, *corners, bias_m=0.05)
     limbs.hull(_SHOE, (x - 0.1, y - 0.05, z - 0.06, 0.012), (x, y, hand[1], 0.012), bias_m=0.05)
     limbs.hull(_SHOE, (x + 0.1, y - 0.05, z - 0.06, 0.012), (x, y, hand[1], 0.012), bias_m=0.05)
@@ -171,18 +199,32 @@ def _bag(limbs: Limbs, body: Body, hand: tuple[float, float], y: float) -> None:
 
 def _umbrella(limbs: Limbs, body: Body, hand: tuple[float, float], y: float) -> None:
     top = body.height + 0.42
-    limbs.hull((60, 60, 62), (hand[0], y, hand[1] - 0.1, 0.012), (hand[0], y, top, 0.012),
-               kind="flat")
-    rim = [(hand[0] + 0.56 * math.cos(a), y + 0.56 * math.sin(a), top - 0.24, 0.01)
-           for a in np.linspace(0, 2 * math.pi, 8, endpoint=False).tolist()]
+    limbs.hull(
+        (60, 60, 62), (hand[0], y, hand[1] - 0.1, 0.012), (hand[0], y, top, 0.012), kind="flat"
+    )
+    rim = [
+        (hand[0] + 0.56 * math.cos(a), y + 0.56 * math.sin(a), top - 0.24, 0.01)
+        for a in np.linspace(0, 2 * math.pi, 8, endpoint=False).tolist()
+    ]
     for index, corner in enumerate(rim):
         other = rim[(index + 1) % 8]
         tone = 0.85 + 0.3 * (corner[1] + other[1] - 2 * y + 1.1) / 2.2
         r, g, b = body.canopy
-        middle = ((corner[0] + other[0]) / 2 * 0.52 + hand[0] * 0.48,
-                  (corner[1] + other[1]) / 2 * 0.52 + y * 0.48, top - 0.06, 0.01)
-        limbs.hull((r * tone, g * tone, b * tone), (hand[0], y, top, 0.015), corner, other, middle,
-                   bias_m=0.25, kind="flat")
+        middle = (
+            (corner[0] + other[0]) / 2 * 0.52 + hand[0] * 0.48,
+            (corner[1] + other[1]) / 2 * 0.52 + y * 0.48,
+            top - 0.06,
+            0.01,
+        )
+        limbs.hull(
+            (r * tone, g * tone, b * tone),
+            (hand[0], y, top, 0.015),
+            corner,
+            other,
+            middle,
+            bias_m=0.25,
+            kind="flat",
+        )
 
 
 def dog(actor: Actor, pose: Pose) -> Limbs:
@@ -193,13 +235,20 @@ def dog(actor: Actor, pose: Pose) -> Limbs:
     running = pose.action == "running"
     phase = 2 * math.pi * pose.travelled_m / (1.5 if running else 0.85)
     swing = (0.75 if running else 0.42) if pose.speed_m_s > 0.05 else 0.0
-    for x, y, offset in ((0.24, 0.09, 0.0), (0.24, -0.09, 2.6), (-0.26, 0.09, 3.4),
-                         (-0.26, -0.09, 0.6)):
+    for x, y, offset in (
+        (0.24, 0.09, 0.0),
+        (0.24, -0.09, 2.6),
+        (-0.26, 0.09, 3.4),
+        (-0.26, -0.09, 0.6),
+    ):
         angle = swing * math.sin(phase + offset)
         knee, foot = _chain((x, 0.36), 0.19, 0.2, angle, angle - 0.5 * max(0.0, math.cos(phase)))
         limbs.hull(dark if y > 0 else rgb, (x, y, 0.4, 0.07), (knee[0], y, knee[1], 0.042))
-        limbs.hull(dark if y > 0 else rgb, (knee[0], y, knee[1], 0.04),
-                   (foot[0], y, max(foot[1], 0.03), 0.032))
+        limbs.hull(
+            dark if y > 0 else rgb,
+            (knee[0], y, knee[1], 0.04),
+            (foot[0], y, max(foot[1], 0.03), 0.032),
+        )
     limbs.hull(rgb, (0.26, 0, 0.47, 0.13), (-0.26, 0, 0.46, 0.11), bias_m=0.05)
     limbs.hull(rgb, (0.3, 0, 0.52, 0.09), (0.42, 0, 0.64, 0.075), bias_m=0.05)
     limbs.hull(rgb, (0.45, 0, 0.67, 0.085), (0.6, 0, 0.62, 0.045), bias_m=0.06)

@@ -35,8 +35,9 @@ def paint(stage: Stage, spec: SceneSpec, sheet: GroundSheet, below: bool) -> Non
     eye = stage.lens.eye
     ordered = sorted(
         enumerate(spec.setting.fixtures),
-        key=lambda pair: -math.hypot(middle(pair[1])[0] - float(eye[0]),
-                                     middle(pair[1])[1] - float(eye[1])),
+        key=lambda pair: (
+            -math.hypot(middle(pair[1])[0] - float(eye[0]), middle(pair[1])[1] - float(eye[1]))
+        ),
     )
     for number, fixture in ordered:
         if isinstance(fixture, Building):
@@ -66,8 +67,14 @@ def shade_ground(sheet: GroundSheet, spec: SceneSpec, lighting: Lighting) -> Non
             points = mesh.placed(fixture.x, fixture.y, math.radians(fixture.heading_deg))
         elif isinstance(fixture, Building | Block):
             height = fixture.height_m if isinstance(fixture, Building) else fixture.z1
-            points = floats([(x, y, z) for x in (fixture.x0, fixture.x1)
-                             for y in (fixture.y0, fixture.y1) for z in (0.0, height)])
+            points = floats(
+                [
+                    (x, y, z)
+                    for x in (fixture.x0, fixture.x1)
+                    for y in (fixture.y0, fixture.y1)
+                    for z in (0.0, height)
+                ]
+            )
         else:
             continue
         footprint = _hull(points[:, :2])
@@ -89,8 +96,9 @@ def _tree_shadow(
         return
     for _ in range(34):
         offset = rng.normal(0, tree.crown_m * 0.48, 3)
-        blob = floats([[tree.x + offset[0], tree.y + offset[1], tree.height_m - tree.crown_m
-                        + offset[2]]])
+        blob = floats(
+            [[tree.x + offset[0], tree.y + offset[1], tree.height_m - tree.crown_m + offset[2]]]
+        )
         x, y = lighting.shadow_of(blob)[0].tolist()
         sheet.shadow(ring(x, y, float(rng.uniform(0.3, 0.75)), 10), 0.34, 0.08)
 
@@ -113,12 +121,26 @@ def _building(stage: Stage, b: Building, number: int) -> None:
         style = b.style if side == 0 or b.style != "shops" or deep > 6 else "flats"
         wall = facade(style, length, b.height_m, ppm, b.rgb, rng, _LIT_SHARE[stage.spec.light])
         falling = _lit(stage.lighting, light.on(np.cross(along, _UP)[None, :])[0])
-        stage.plane(origin, along, _UP, (length, b.height_m), wall.albedo,
-                    floats(wall.glow * _GLOW[stage.spec.light]), falling)
+        stage.plane(
+            origin,
+            along,
+            _UP,
+            (length, b.height_m),
+            wall.albedo,
+            floats(wall.glow * _GLOW[stage.spec.light]),
+            falling,
+        )
     if eye[2] > b.height_m:
         flat = np.broadcast_to(floats([128, 126, 122]), (8, 8, 3)).copy()
-        stage.plane(floats([b.x0, b.y0, b.height_m]), floats([1, 0, 0]), floats([0, 1, 0]),
-                    (wide, deep), floats(flat), None, _lit(stage.lighting, light.on(_UP[None])[0]))
+        stage.plane(
+            floats([b.x0, b.y0, b.height_m]),
+            floats([1, 0, 0]),
+            floats([0, 1, 0]),
+            (wide, deep),
+            floats(flat),
+            None,
+            _lit(stage.lighting, light.on(_UP[None])[0]),
+        )
 
 
 def _lit(lighting: Lighting, falling: Floats) -> Floats:
@@ -176,8 +198,11 @@ def _tree(stage: Stage, tree: Tree, number: int, sheet: GroundSheet) -> None:
         tone = (62 + 16 * float(rng.random()), 84 + 14 * float(rng.random()), 42.0)
         leaf: Rgb = (tone[0] * inner, tone[1] * inner, tone[2] * inner)
         corners = pixels[index] + rng.normal(0, 0.62, (3, 2)) * float(radius_px[index])
-        canvas.spheres(floats(corners), floats([0.35, 0.3, 0.25]) * radius_px[index],
-                       _scaled(leaf, light.flat(0.8), flat))
+        canvas.spheres(
+            floats(corners),
+            floats([0.35, 0.3, 0.25]) * radius_px[index],
+            _scaled(leaf, light.flat(0.8), flat),
+        )
     stage.sprite(canvas, lens.depth(tree.x, tree.y))
 
 
@@ -190,15 +215,22 @@ def _scaled(rgb: Rgb, falling: Floats, flat: bool) -> Rgb:
 
 def _lamp(stage: Stage, lamp: Lamp) -> None:
     head = lamp_head(lamp)
-    world = floats([(lamp.x, lamp.y, 0), (lamp.x, lamp.y, lamp.height_m + 0.15), head,
-                    (head[0] - math.copysign(0.5, lamp.arm_m), head[1], head[2] + 0.04)])
+    world = floats(
+        [
+            (lamp.x, lamp.y, 0),
+            (lamp.x, lamp.y, lamp.height_m + 0.15),
+            head,
+            (head[0] - math.copysign(0.5, lamp.arm_m), head[1], head[2] + 0.04),
+        ]
+    )
     pixels, depths = stage.lens.project(world)
     canvas = stage.canvas(pixels, 8) if float(depths.min()) > 0.5 else None
     if canvas is None:
         return
     px = stage.lens.focal_px / depths
-    steel = _scaled((104, 108, 110), stage.lighting.at(lamp.x, lamp.y).flat(),
-                    stage.lighting.lamps != ())
+    steel = _scaled(
+        (104, 108, 110), stage.lighting.at(lamp.x, lamp.y).flat(), stage.lighting.lamps != ()
+    )
     canvas.spheres(pixels[:2], floats([0.09, 0.06]) * px[:2], steel)
     canvas.spheres(pixels[1:3], floats([0.045, 0.045]) * px[1:3], steel)
     canvas.spheres(pixels[2:], floats([0.1, 0.1]) * px[2:], (70, 72, 74))
@@ -222,8 +254,16 @@ def _fence(stage: Stage, fence: Fence) -> None:
     alpha[:, np.mod(column, 2.4) < 0.09] = 1.0
     for z in (0.1, fence.height_m - 0.12):
         row = height - round(z * ppm)
-        alpha[max(row - 2, 0):row + 1] = 1.0
+        alpha[max(row - 2, 0) : row + 1] = 1.0
     texture = floats(np.broadcast_to(floats(fence.rgb), (height, width, 3)).copy())
     falling = _lit(stage.lighting, stage.lighting.at(*fence.start).flat())
-    stage.plane(start, floats((end - start) / length), _UP, (length, fence.height_m), texture,
-                None, falling, alpha)
+    stage.plane(
+        start,
+        floats((end - start) / length),
+        _UP,
+        (length, fence.height_m),
+        texture,
+        None,
+        falling,
+        alpha,
+    )

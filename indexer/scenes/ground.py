@@ -34,7 +34,7 @@ def _asphalt(width: int, height: int, ppm: float, rng: np.random.Generator) -> F
     for _ in range(int(width * height / (ppm * ppm * 170)) + 2):  # repairs: darker rectangles
         x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
         w, h = (int(rng.uniform(0.6, 3.5) * ppm) for _ in range(2))
-        sheet[y:y + h, x:x + w] *= rng.uniform(0.82, 0.95)
+        sheet[y : y + h, x : x + w] *= rng.uniform(0.82, 0.95)
     cracks = np.zeros((height, width), np.uint8)
     for _ in range(int(width * height / (ppm * ppm * 60)) + 2):
         turns = np.cumsum(rng.normal(0, 0.5, 14)) + rng.uniform(0, 2 * math.pi)
@@ -119,9 +119,15 @@ class GroundSheet:
     def place(self, points: object) -> Floats:
         """World x, y (n, 2) in metres → sheet pixels (n, 2)."""
         world = np.asarray(points, np.float32)
-        return floats(np.stack([
-            (world[:, 0] - self.area_m[0]) * self.ppm, (self.area_m[3] - world[:, 1]) * self.ppm,
-        ], axis=1))
+        return floats(
+            np.stack(
+                [
+                    (world[:, 0] - self.area_m[0]) * self.ppm,
+                    (self.area_m[3] - world[:, 1]) * self.ppm,
+                ],
+                axis=1,
+            )
+        )
 
     def _mask(self, outlines: list[Floats], soft_px: float = 0.0) -> tuple[Floats, Slices] | None:
         """Coverage 0–1 of world outlines, and the part of the sheet it covers; None if outside."""
@@ -163,10 +169,17 @@ class GroundSheet:
 
     def _arrow(self, arrow: Arrow) -> None:
         half, angle = arrow.length_m / 2, math.radians(arrow.heading_deg)
-        shape = np.array([
-            (-half, -0.09), (half * 0.35, -0.09), (half * 0.35, -0.36), (half, 0),
-            (half * 0.35, 0.36), (half * 0.35, 0.09), (-half, 0.09),
-        ])
+        shape = np.array(
+            [
+                (-half, -0.09),
+                (half * 0.35, -0.09),
+                (half * 0.35, -0.36),
+                (half, 0),
+                (half * 0.35, 0.36),
+                (half * 0.35, 0.09),
+                (-half, 0.09),
+            ]
+        )
         turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
         covered = self._mask([floats(shape @ turn + floats([arrow.x, arrow.y]))])
         if covered:
@@ -187,9 +200,7 @@ class GroundSheet:
         row = min(max(int(place[1]), 0), self.height - 1)
         return float(self.sun[row, column])
 
-    def sampled(
-        self, layer: Floats | Picture, x: Floats, y: Floats, texels: Floats
-    ) -> Floats:
+    def sampled(self, layer: Floats | Picture, x: Floats, y: Floats, texels: Floats) -> Floats:
         """`layer` at world points; `texels` is how many sheet pixels one picture pixel spans."""
         column = floats((x - self.area_m[0]) * self.ppm - 0.5)
         row = floats((self.area_m[3] - y) * self.ppm - 0.5)
@@ -200,14 +211,25 @@ class GroundSheet:
             if not share.any():
                 continue
             factor = 3.0**step
-            small = layer if step == 0 else resized(
-                layer, max(1, int(self.width / factor)), max(1, int(self.height / factor)),
-                cv2.INTER_AREA,
+            small = (
+                layer
+                if step == 0
+                else resized(
+                    layer,
+                    max(1, int(self.width / factor)),
+                    max(1, int(self.height / factor)),
+                    cv2.INTER_AREA,
+                )
             )
-            taken = floats(cv2.remap(
-                small, (column + 0.5) / factor - 0.5, (row + 0.5) / factor - 0.5,
-                cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-            ))
+            taken = floats(
+                cv2.remap(
+                    small,
+                    (column + 0.5) / factor - 0.5,
+                    (row + 0.5) / factor - 0.5,
+                    cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+            )
             part = taken * (share[:, :, None] if taken.ndim == 3 else share)
             total = part if total is None else total + part
         return floats(total)

@@ -46,8 +46,9 @@ class Local:
         """The same light in the coordinates of a thing turned by `heading_rad`."""
         c, s = math.cos(heading_rad), math.sin(heading_rad)
         x, y, z = self.to_sun
-        return Local(floats([c * x + s * y, c * y - s * x, z]), self.sun_rgb, self.sky_rgb,
-                     self.glow)
+        return Local(
+            floats([c * x + s * y, c * y - s * x, z]), self.sun_rgb, self.sky_rgb, self.glow
+        )
 
     def flat(self, facing: float = 0.55) -> Floats:
         """One multiplier (3,) for something small and round."""
@@ -60,15 +61,20 @@ class Lighting:
     def __init__(self, spec: SceneSpec) -> None:
         direct, sky = _NIGHT if spec.light == "night" else _SKY[(spec.light, spec.weather)]
         azimuth, height = math.radians(spec.sun_azimuth_deg), math.radians(spec.sun_height_deg)
-        self.to_sun = floats([
-            math.cos(height) * math.cos(azimuth), math.cos(height) * math.sin(azimuth),
-            math.sin(height),
-        ])
+        self.to_sun = floats(
+            [
+                math.cos(height) * math.cos(azimuth),
+                math.cos(height) * math.sin(azimuth),
+                math.sin(height),
+            ]
+        )
         self.sun_rgb, self.sky_rgb = floats(direct), floats(sky)
         self.glow = {"day": 0.0, "dusk": 0.75, "night": 1.0}[spec.light]
-        self.lamps = tuple(
-            fixture for fixture in spec.setting.fixtures if isinstance(fixture, Lamp)
-        ) if self.glow else ()
+        self.lamps = (
+            tuple(fixture for fixture in spec.setting.fixtures if isinstance(fixture, Lamp))
+            if self.glow
+            else ()
+        )
 
     @property
     def casts_shadows(self) -> bool:

@@ -42,8 +42,11 @@ class Limbs:
     ) -> None:
         """Add a wheel's rim standing in the plane of travel."""
         angles = np.linspace(0, 2 * math.pi, 22, endpoint=False).tolist()
-        self.hull(rgb, *((x + radius * math.cos(a), y, z + radius * math.sin(a), width_m / 2)
-                         for a in angles), kind="ring")
+        self.hull(
+            rgb,
+            *((x + radius * math.cos(a), y, z + radius * math.sin(a), width_m / 2) for a in angles),
+            kind="ring",
+        )
 
     def moved(self, forward_m: float, left_m: float) -> None:
         """Shift everything added so far."""

@@ -83,7 +83,7 @@ class Track:
                 self.rides.append(None)
                 at_s += leg.seconds
                 continue
-            before, after = legs[index - 1:index], legs[index + 1:index + 2]
+            before, after = legs[index - 1 : index], legs[index + 1 : index + 2]
             ride = _Ride(leg, accel, _rests(leg, before), _rests(leg, after))
             self.rides.append(ride)
             at_s += ride.seconds
@@ -100,8 +100,9 @@ class Track:
         ride = self.rides[index]
         if ride is not None:
             x, y, heading, gone, speed = ride.at(since_s)
-            return Pose(x, y, heading, index, leg.action, before_m + gone, speed, since_s,
-                        end_s - t_s)
+            return Pose(
+                x, y, heading, index, leg.action, before_m + gone, speed, since_s, end_s - t_s
+            )
         x, y, heading = self._resting(index)
         return Pose(x, y, heading, index, leg.action, before_m, 0.0, since_s, end_s - t_s)
 
@@ -132,8 +133,15 @@ def _curve(path: tuple[Point, ...]) -> Floats:
     padded = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
     pieces = []
     for i in range(len(points) - 1):
-        a, b, c, d = padded[i:i + 4]
+        a, b, c, d = padded[i : i + 4]
         t = np.linspace(0, 1, _SMOOTH_STEPS, endpoint=False)[:, None]
-        pieces.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2
-                             + (3 * b - a - 3 * c + d) * t**3))
+        pieces.append(
+            0.5
+            * (
+                2 * b
+                + (c - a) * t
+                + (2 * a - 5 * b + 4 * c - d) * t**2
+                + (3 * b - a - 3 * c + d) * t**3
+            )
+        )
     return floats(np.vstack([*pieces, points[-1:]]))

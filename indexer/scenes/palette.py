@@ -7,58 +7,86 @@ from types import MappingProxyType
 
 from .arrays import Rgb
 
-COLOURS: Mapping[str, Rgb] = MappingProxyType({
-    "red": (186.0, 28.0, 30.0),
-    "blue": (32.0, 70.0, 168.0),
-    "white": (226.0, 228.0, 226.0),
-    "black": (26.0, 27.0, 31.0),
-    "yellow": (226.0, 184.0, 30.0),
-    "green": (34.0, 116.0, 60.0),
-    "orange": (232.0, 108.0, 22.0),
-    "grey": (126.0, 130.0, 134.0),
-})
+COLOURS: Mapping[str, Rgb] = MappingProxyType(
+    {
+        "red": (186.0, 28.0, 30.0),
+        "blue": (32.0, 70.0, 168.0),
+        "white": (226.0, 228.0, 226.0),
+        "black": (26.0, 27.0, 31.0),
+        "yellow": (226.0, 184.0, 30.0),
+        "green": (34.0, 116.0, 60.0),
+        "orange": (232.0, 108.0, 22.0),
+        "grey": (126.0, 130.0, 134.0),
+    }
+)
 
-COLOURS_ZH: Mapping[str, str] = MappingProxyType({
-    "red": "红色", "blue": "蓝色", "white": "白色", "black": "黑色",
-    "yellow": "黄色", "green": "绿色", "orange": "橙色", "grey": "灰色",
-})
+COLOURS_ZH: Mapping[str, str] = MappingProxyType(
+    {
+        "red": "红色",
+        "blue": "蓝色",
+        "white": "白色",
+        "black": "黑色",
+        "yellow": "黄色",
+        "green": "绿色",
+        "orange": "橙色",
+        "grey": "灰色",
+    }
+)
 
-VEHICLES: Mapping[str, str] = MappingProxyType({
-    "car": "汽车", "van": "面包车", "truck": "卡车", "bus": "公交车", "motorcycle": "摩托车",
-})
+VEHICLES: Mapping[str, str] = MappingProxyType(
+    {
+        "car": "汽车",
+        "van": "面包车",
+        "truck": "卡车",
+        "bus": "公交车",
+        "motorcycle": "摩托车",
+    }
+)
 """Things that drive, English to Chinese."""
 
 RIDDEN = ("bicycle", "motorcycle")
 KINDS = (*VEHICLES, "bicycle", "person", "dog")
 
-CARRYING: Mapping[str, tuple[str, str]] = MappingProxyType({
-    "bag": ("carrying a bag", "提着包"),
-    "umbrella": ("holding an umbrella", "打着伞"),
-})
+CARRYING: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "bag": ("carrying a bag", "提着包"),
+        "umbrella": ("holding an umbrella", "打着伞"),
+    }
+)
 
-ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType({
-    "vehicle": MappingProxyType({
-        "driving": ("drives past", "驶过"),
-        "arriving": ("drives in", "驶入"),
-        "leaving": ("drives away", "驶离"),
-        "turning": ("turns at the junction", "在路口转弯"),
-        "stopped": ("stops and waits", "停车等候"),
-    }),
-    "bicycle": MappingProxyType({
-        "riding": ("rides a bicycle", "骑自行车"),
-    }),
-    "person": MappingProxyType({
-        "walking": ("walks past", "走过"),
-        "running": ("runs past", "跑过"),
-        "standing": ("stands waiting", "站着等候"),
-        "fallen": ("has fallen and lies on the ground", "摔倒在地上"),
-        "pushing a bicycle": ("pushes a bicycle", "推着自行车"),
-    }),
-    "dog": MappingProxyType({
-        "walking": ("walks past", "走过"),
-        "running": ("runs past", "跑过"),
-    }),
-})
+ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "vehicle": MappingProxyType(
+            {
+                "driving": ("drives past", "驶过"),
+                "arriving": ("drives in", "驶入"),
+                "leaving": ("drives away", "驶离"),
+                "turning": ("turns at the junction", "在路口转弯"),
+                "stopped": ("stops and waits", "停车等候"),
+            }
+        ),
+        "bicycle": MappingProxyType(
+            {
+                "riding": ("rides a bicycle", "骑自行车"),
+            }
+        ),
+        "person": MappingProxyType(
+            {
+                "walking": ("walks past", "走过"),
+                "running": ("runs past", "跑过"),
+                "standing": ("stands waiting", "站着等候"),
+                "fallen": ("has fallen and lies on the ground", "摔倒在地上"),
+                "pushing a bicycle": ("pushes a bicycle", "推着自行车"),
+            }
+        ),
+        "dog": MappingProxyType(
+            {
+                "walking": ("walks past", "走过"),
+                "running": ("runs past", "跑过"),
+            }
+        ),
+    }
+)
 """What each family can do: action to (English predicate, Chinese predicate)."""
 
 STILL_ACTIONS = ("stopped", "standing", "fallen")

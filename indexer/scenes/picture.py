@@ -84,11 +84,23 @@ class Renderer:
         sun = min(1.0, float(light.sun_rgb.max()))
         if light.casts_shadows:
             share = scene.sheet.sun_at(thing.pose.x, thing.pose.y)
-            darken(picture, scene, thing.shadows(scene), 0.62 * sun * share,
-                   float(np.clip(0.05 * unit, 0.4, 2.0)), thing.depth_m)
+            darken(
+                picture,
+                scene,
+                thing.shadows(scene),
+                0.62 * sun * share,
+                float(np.clip(0.05 * unit, 0.4, 2.0)),
+                thing.depth_m,
+            )
         wide = 0.16 if thing.actor.kind in VEHICLES else 0.07
-        darken(picture, scene, thing.footprints(), 0.5,
-               float(np.clip(wide * unit, 0.6, 9.0)), thing.depth_m)
+        darken(
+            picture,
+            scene,
+            thing.footprints(),
+            0.5,
+            float(np.clip(wide * unit, 0.6, 9.0)),
+            thing.depth_m,
+        )
 
     def _beams(self, picture: Picture, thing: Subject) -> None:
         kind, pose = thing.actor.kind, thing.pose
@@ -107,8 +119,15 @@ class Renderer:
         facing = float(toward @ ahead) / max(float(np.linalg.norm(toward)), 1e-3)
         glow, size = self.scene.lighting.glow, 0.35 if kind in RIDDEN else 0.75
         if facing > 0.1:
-            glare(picture, self.scene, front, size * (0.5 + facing), (255, 246, 222),
-                  glow * min(1.0, 0.35 + facing), thing.depth_m)
+            glare(
+                picture,
+                self.scene,
+                front,
+                size * (0.5 + facing),
+                (255, 246, 222),
+                glow * min(1.0, 0.35 + facing),
+                thing.depth_m,
+            )
         elif facing < -0.1:
             glare(picture, self.scene, back, size * 0.45, (255, 40, 26), 0.8 * glow, thing.depth_m)
 
@@ -142,14 +161,12 @@ class Renderer:
             return sprite
         return np.asarray(cv2.blur(sprite, size, borderType=cv2.BORDER_CONSTANT), dtype=np.uint8)
 
-    def _mirror(
-        self, picture: Picture, sprite: Picture, x0: int, y0: int, thing: Subject
-    ) -> None:
+    def _mirror(self, picture: Picture, sprite: Picture, x0: int, y0: int, thing: Subject) -> None:
         """A blurred, pale copy upside down in the wet ground."""
         base, _ = self.scene.lens.project(floats([(thing.pose.x, thing.pose.y, 0.0)]))
         low = float(thing.pixels[:, 1].max())
         foot = min(round(max(float(base[0, 1]), low - 2)), y0 + sprite.shape[0])
-        part = sprite[:max(foot - y0, 0)]
+        part = sprite[: max(foot - y0, 0)]
         if part.shape[0] < 4:
             return
         flipped = cv2.GaussianBlur(np.ascontiguousarray(part[::-1]), (0, 0), 1.2, sigmaY=3.0)
@@ -158,7 +175,7 @@ class Renderer:
         room = min(len(pale), picture.shape[0] - foot)
         if room < 2:
             return
-        hidden = self.scene.near_m[foot:foot + room, x0:x0 + pale.shape[1]] < thing.depth_m
+        hidden = self.scene.near_m[foot : foot + room, x0 : x0 + pale.shape[1]] < thing.depth_m
         pale = np.ascontiguousarray(pale[:room])
         pale[hidden] = 0
         composite(picture, pale, x0, foot)
@@ -182,5 +199,3 @@ def render_picture(spec: SceneSpec, t_s: float) -> Picture:
     """The camera's picture `t_s` seconds into the scene: RGB uint8, (height, width, 3)."""
     picture, _ = renderer(spec).frame(round(t_s * spec.fps))
     return picture
-
-

@@ -58,7 +58,7 @@ class Sensor:
         rng = seeded(self.spec.seed, "frame", index)
         number, dx, dy = rng.integers(0, (_SHEETS, _SLACK_PX, _SLACK_PX)).tolist()
         height, width = picture.shape[:2]
-        grain = self._sheets[number][dy:dy + height, dx:dx + width]
+        grain = self._sheets[number][dy : dy + height, dx : dx + width]
         gain = self.gain(index / self.spec.fps)
         return np.asarray(cv2.addWeighted(picture, gain, grain, 1.0, -128.0), dtype=np.uint8)
 
@@ -101,6 +101,7 @@ class Caption:
         shape = (height + round(16 * unit), width + round(18 * unit))
         at = (round(9 * unit), height + round(8 * unit))
         self._mask, self._rim = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        cv2.putText(self._rim, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, 255, thick + 1,
-                    cv2.LINE_AA)
+        cv2.putText(
+            self._rim, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, 255, thick + 1, cv2.LINE_AA
+        )
         cv2.putText(self._mask, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, 255, thick, cv2.LINE_AA)

@@ -12,7 +12,11 @@ _FAR_PX = 20000.0
 
 
 def darken(
-    picture: Picture, scene: Backdrop, outlines: list[Floats], strength: float, soft_px: float,
+    picture: Picture,
+    scene: Backdrop,
+    outlines: list[Floats],
+    strength: float,
+    soft_px: float,
     depth_m: float,
 ) -> None:
     """Darken `picture` inside world outlines (n, 2) on the ground; `strength` 1 makes it black."""
@@ -44,7 +48,12 @@ def darken(
 
 
 def beam(
-    picture: Picture, scene: Backdrop, x: float, y: float, heading_rad: float, front_m: float,
+    picture: Picture,
+    scene: Backdrop,
+    x: float,
+    y: float,
+    heading_rad: float,
+    front_m: float,
     power: float,
 ) -> None:
     """Light the ground ahead of a vehicle whose nose is `front_m` ahead of (x, y)."""
@@ -83,8 +92,13 @@ _SPARK = _spark(128)
 
 
 def glare(
-    picture: Picture, scene: Backdrop, places: Floats, radius_m: float,
-    rgb: tuple[float, float, float], power: float, depth_m: float,
+    picture: Picture,
+    scene: Backdrop,
+    places: Floats,
+    radius_m: float,
+    rgb: tuple[float, float, float],
+    power: float,
+    depth_m: float,
 ) -> None:
     """Add a halo around shining points (n, 3) in world metres."""
     pixels, depths = scene.lens.project(places)
@@ -101,6 +115,6 @@ def glare(
         if scene.near_m[int(py), int(px)] < depth_m:
             continue
         halo = cv2.resize(_SPARK, (2 * radius, 2 * radius), interpolation=cv2.INTER_AREA)
-        part = halo[b - y0:d - y0, a - x0:c - x0, None] * floats(rgb) * power
+        part = halo[b - y0 : d - y0, a - x0 : c - x0, None] * floats(rgb) * power
         region = picture[b:d, a:c]
         region[:] = cv2.add(region, np.clip(part, 0, 255).astype(np.uint8))

@@ -8,7 +8,11 @@ from .arrays import Rgb, seeded
 from .spec import Actor, Leg, Point, SceneSpec, Setting, Stripe, View
 
 _WALLS: tuple[Rgb, ...] = (
-    (172, 158, 140), (158, 128, 110), (186, 180, 168), (150, 150, 146), (176, 148, 118),
+    (172, 158, 140),
+    (158, 128, 110),
+    (186, 180, 168),
+    (150, 150, 146),
+    (176, 148, 118),
     (142, 132, 124),
 )
 
@@ -18,9 +22,7 @@ def bounds(x0: float, y0: float, x1: float, y1: float) -> tuple[Point, ...]:
     return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
 
 
-def zebra(
-    low: float, high: float, start: float, end: float, along_x: bool
-) -> tuple[Stripe, ...]:
+def zebra(low: float, high: float, start: float, end: float, along_x: bool) -> tuple[Stripe, ...]:
     """A crossing: bars from `low` to `high`, repeated from `start` to `end` (metres)."""
     places = np.arange(start + 0.3, end - 0.1, 0.95).tolist()
     if along_x:
@@ -66,13 +68,44 @@ class Draw:
         return _WALLS[int(self._rng.integers(len(_WALLS)))]
 
     def spec(
-        self, name: str, name_zh: str, site: str, site_class: int, lat: float, lon: float,
-        view: View, setting: Setting, actors: tuple[Actor, ...], view_en: str, view_zh: str,
-        *, light: str, weather: str, sun_azimuth_deg: float = 225.0, sun_height_deg: float = 48.0,
+        self,
+        name: str,
+        name_zh: str,
+        site: str,
+        site_class: int,
+        lat: float,
+        lon: float,
+        view: View,
+        setting: Setting,
+        actors: tuple[Actor, ...],
+        view_en: str,
+        view_zh: str,
+        *,
+        light: str,
+        weather: str,
+        sun_azimuth_deg: float = 225.0,
+        sun_height_deg: float = 48.0,
     ) -> SceneSpec:
         """The finished scene."""
         return SceneSpec(
-            name, name_zh, site, site_class, lat, lon, view, setting, view_en, view_zh, actors,
-            light, weather, sun_azimuth_deg, sun_height_deg, seed=self._seed,
-            seconds=self._seconds, width=self._width, height=self._height, gop_s=self._gop_s,
+            name,
+            name_zh,
+            site,
+            site_class,
+            lat,
+            lon,
+            view,
+            setting,
+            view_en,
+            view_zh,
+            actors,
+            light,
+            weather,
+            sun_azimuth_deg,
+            sun_height_deg,
+            seed=self._seed,
+            seconds=self._seconds,
+            width=self._width,
+            height=self._height,
+            gop_s=self._gop_s,
         )

@@ -43,8 +43,13 @@ class Builder:
         return points
 
     def inset(
-        self, face: Floats, u: tuple[float, float], v: tuple[float, float], rgb: Rgb,
-        material: int = MATT, lift_m: float = 0.01,
+        self,
+        face: Floats,
+        u: tuple[float, float],
+        v: tuple[float, float],
+        rgb: Rgb,
+        material: int = MATT,
+        lift_m: float = 0.01,
     ) -> Floats:
         """Add a detail on a four-cornered `face`, from u to v along its first and last edges."""
         a, b, c, d = face
@@ -80,16 +85,21 @@ class Builder:
         """Add a box; returns its faces by name: left, right, front, back, top."""
         (x0, y0, z0), (x1, y1, z1) = low, high
         return {
-            "left": self.face([(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)], rgb,
-                              material),
-            "right": self.face([(x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1)], rgb,
-                               material),
-            "front": self.face([(x1, y0, z0), (x1, y1, z0), (x1, y1, z1), (x1, y0, z1)], rgb,
-                               material),
-            "back": self.face([(x0, y0, z0), (x0, y1, z0), (x0, y1, z1), (x0, y0, z1)], rgb,
-                              material),
-            "top": self.face([(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)], rgb,
-                             material),
+            "left": self.face(
+                [(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)], rgb, material
+            ),
+            "right": self.face(
+                [(x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1)], rgb, material
+            ),
+            "front": self.face(
+                [(x1, y0, z0), (x1, y1, z0), (x1, y1, z1), (x1, y0, z1)], rgb, material
+            ),
+            "back": self.face(
+                [(x0, y0, z0), (x0, y1, z0), (x0, y1, z1), (x0, y0, z1)], rgb, material
+            ),
+            "top": self.face(
+                [(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)], rgb, material
+            ),
         }
 
     def built(self) -> Mesh:
@@ -145,13 +155,14 @@ class Mesh:
         grazing = (1 - np.abs((toward * self.normals).sum(1)))[:, None]
         glint = np.clip(mirror @ light.to_sun, 0, 1)[:, None] ** 24 * light.sun_rgb
         gloss = np.select([self.materials == PAINT, self.materials == GLASS], [1.0, 1.0], 0.0)
-        share = np.select(
-            [self.materials == PAINT, self.materials == GLASS], [0.11, 0.26], 0.0
-        )[:, None] * (0.35 + 1.6 * grazing**3)
+        share = np.select([self.materials == PAINT, self.materials == GLASS], [0.11, 0.26], 0.0)[
+            :, None
+        ] * (0.35 + 1.6 * grazing**3)
         colours = colours * (1 - share) + sky * share + gloss[:, None] * glint * 120
         lamp = np.isin(self.materials, (HEADLAMP, TAILLAMP))
-        lit = np.where((self.materials == HEADLAMP)[:, None], floats([255, 248, 225]),
-                       floats([255, 40, 28]))
+        lit = np.where(
+            (self.materials == HEADLAMP)[:, None], floats([255, 248, 225]), floats([255, 40, 28])
+        )
         if light.glow:
             colours = np.where(lamp[:, None], lit, colours)
         return faded(colours)

@@ -51,8 +51,10 @@ class Stage:
         zenith, horizon = self.sky_colours()
         lens, spec = self.lens, self.spec
         rise = lens.along(floats([0, 0, 1]), self.slope_x, self.slope_y)
-        flat = np.hypot(lens.along(floats([1, 0, 0]), self.slope_x, self.slope_y),
-                        lens.along(floats([0, 1, 0]), self.slope_x, self.slope_y))
+        flat = np.hypot(
+            lens.along(floats([1, 0, 0]), self.slope_x, self.slope_y),
+            lens.along(floats([0, 1, 0]), self.slope_x, self.slope_y),
+        )
         up = np.clip(np.arctan2(np.abs(rise), flat) / (math.pi / 2) * 2.4, 0, 1)[:, :, None]
         sky = horizon * (1 - up) + zenith * up
         rows, columns = self.shape
@@ -83,8 +85,15 @@ class Stage:
         self.depth_m = np.where(lands, depth, self.depth_m)
 
     def plane(
-        self, origin: Floats, along: Floats, up: Floats, size_m: tuple[float, float],
-        texture: Floats, glow: Floats | None, falling: Floats, alpha: Floats | None = None,
+        self,
+        origin: Floats,
+        along: Floats,
+        up: Floats,
+        size_m: tuple[float, float],
+        texture: Floats,
+        glow: Floats | None,
+        falling: Floats,
+        alpha: Floats | None = None,
     ) -> None:
         """Paint a textured rectangle standing at `origin` (its lower left corner as textured).
 
@@ -113,14 +122,18 @@ class Stage:
         share = seen.astype(np.float32)
         if alpha is not None:
             share *= floats(cv2.remap(alpha, column, row, cv2.INTER_LINEAR))
-        taken = floats(cv2.remap(texture * falling, column, row, cv2.INTER_LINEAR,
-                                 borderMode=cv2.BORDER_REPLICATE))
+        taken = floats(
+            cv2.remap(
+                texture * falling, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+        )
         mix = share[:, :, None]
         self.colour[rows, columns] = self.colour[rows, columns] * (1 - mix) + taken * mix
         shining = self.glow[rows, columns] * (1 - mix)
         if glow is not None:
-            shining += mix * floats(cv2.remap(glow, column, row, cv2.INTER_LINEAR,
-                                              borderMode=cv2.BORDER_REPLICATE))
+            shining += mix * floats(
+                cv2.remap(glow, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            )
         self.glow[rows, columns] = shining
         solid = share > 0.5
         for layer in (self.depth_m, self.near_m):
@@ -129,8 +142,9 @@ class Stage:
     def _window(
         self, origin: Floats, along: Floats, up: Floats, size_m: tuple[float, float]
     ) -> tuple[slice, slice] | None:
-        corners = floats([origin + along * a + up * b for a in (0, size_m[0])
-                          for b in (0, size_m[1])])
+        corners = floats(
+            [origin + along * a + up * b for a in (0, size_m[0]) for b in (0, size_m[1])]
+        )
         pixels, depths = self.lens.project(corners)
         if (depths < 0.15).all():
             return None

@@ -25,7 +25,11 @@ SCENES: dict[str, Callable[[Draw], SceneSpec]] = {
 
 
 def standard_scenes(
-    seed: int, *, seconds: float = SCRIPT_S, width: int = 640, height: int = 360,
+    seed: int,
+    *,
+    seconds: float = SCRIPT_S,
+    width: int = 640,
+    height: int = 360,
     gop_s: float = 2.0,
 ) -> list[SceneSpec]:
     """Six cameras with their events; the seed moves times a little and picks some colours.

@@ -122,8 +122,10 @@ def subject(actor: Actor, pose: Pose, scene: Backdrop) -> Subject | None:
     """Place an actor in the scene; None when it is behind or too close to the camera."""
     middle, ahead = scene.lens.project(floats([(pose.x, pose.y, 1.0)]))
     room = _REACH_M * scene.lens.focal_px / max(float(ahead[0]), 1.0)
-    if not (-room < middle[0, 0] < scene.lens.width + room
-            and -room < middle[0, 1] < scene.lens.height + room):
+    if not (
+        -room < middle[0, 0] < scene.lens.width + room
+        and -room < middle[0, 1] < scene.lens.height + room
+    ):
         return None
     shape = shape_of(actor, pose)
     points = shape.placed(pose.x, pose.y, pose.heading_rad)

@@ -13,8 +13,10 @@ from .spec import Parked, SceneSpec
 
 _LIGHT = {"day": ("by day", "白天"), "dusk": ("at dusk", "傍晚"), "night": ("at night", "夜间")}
 _WEATHER = {
-    "sunny": ("clear weather", "晴朗"), "overcast": ("overcast", "多云"),
-    "wet": ("wet ground after rain", "雨后地面潮湿"), "rain": ("raining", "下雨"),
+    "sunny": ("clear weather", "晴朗"),
+    "overcast": ("overcast", "多云"),
+    "wet": ("wet ground after rain", "雨后地面潮湿"),
+    "rain": ("raining", "下雨"),
 }
 BOX_EVERY_S = 1
 
@@ -50,22 +52,39 @@ class SceneTruth:
         """JSON, one line for the scene, then one for each event."""
         spec = self.spec
         head = {
-            "camera": spec.name, "view": spec.view_en, "light": spec.light,
-            "weather": spec.weather, "en": self.en, "zh": self.zh, "width": spec.width,
-            "height": spec.height, "fps": spec.fps, "seconds": spec.seconds, "seed": spec.seed,
+            "camera": spec.name,
+            "view": spec.view_en,
+            "light": spec.light,
+            "weather": spec.weather,
+            "en": self.en,
+            "zh": self.zh,
+            "width": spec.width,
+            "height": spec.height,
+            "fps": spec.fps,
+            "seconds": spec.seconds,
+            "seed": spec.seed,
             "parked": [
-                [fixture.kind, fixture.colour] for fixture in spec.setting.fixtures
+                [fixture.kind, fixture.colour]
+                for fixture in spec.setting.fixtures
                 if isinstance(fixture, Parked) and _in_view(spec, fixture)
             ],
         }
         lines = [head]
         for event in self.events:
-            lines.append({
-                "camera": spec.name, "object": event.object, "colour": event.colour,
-                "action": event.action, "carrying": event.carrying, "start_s": event.start_s,
-                "end_s": event.end_s, "boxes": [list(box) for box in event.boxes],
-                "en": event.en, "zh": event.zh,
-            })
+            lines.append(
+                {
+                    "camera": spec.name,
+                    "object": event.object,
+                    "colour": event.colour,
+                    "action": event.action,
+                    "carrying": event.carrying,
+                    "start_s": event.start_s,
+                    "end_s": event.end_s,
+                    "boxes": [list(box) for box in event.boxes],
+                    "en": event.en,
+                    "zh": event.zh,
+                }
+            )
         return [json.dumps(line, ensure_ascii=False) for line in lines]
 
 
@@ -105,8 +124,10 @@ class Witness:
         light_en, light_zh = _LIGHT[spec.light]
         weather_en, weather_zh = _WEATHER[spec.weather]
         return SceneTruth(
-            spec, f"{spec.view_en}, {light_en}, {weather_en}",
-            f"{spec.view_zh}，{light_zh}，{weather_zh}", tuple(events),
+            spec,
+            f"{spec.view_en}, {light_en}, {weather_en}",
+            f"{spec.view_zh}，{light_zh}，{weather_zh}",
+            tuple(events),
         )
 
     def _event(self, key: tuple[int, int], seen: list[tuple[int, Box]]) -> Event:
@@ -117,7 +138,13 @@ class Witness:
             sampled = [max(seen, key=lambda item: item[1][2] * item[1][3])]
         en, zh = phrase(actor.kind, actor.colour, action, actor.carrying)
         return Event(
-            actor.kind, actor.colour, action, actor.carrying, round(seen[0][0] / fps, 3),
+            actor.kind,
+            actor.colour,
+            action,
+            actor.carrying,
+            round(seen[0][0] / fps, 3),
             round((seen[-1][0] + 1) / fps, 3),
-            tuple((round(index / fps, 3), *box) for index, box in sampled), en, zh,
+            tuple((round(index / fps, 3), *box) for index, box in sampled),
+            en,
+            zh,
         )

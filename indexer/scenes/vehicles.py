@@ -39,18 +39,38 @@ class _Loft:
 def _loft(b: Builder, stations: list[Station], rgb: Rgb) -> _Loft:
     made = _Loft()
     for x, z0, zs, zt, h0, hs, ht in (stations[0], stations[-1]):
-        made.ends.append((
-            b.face([(x, -h0, z0), (x, h0, z0), (x, hs, zs), (x, -hs, zs)], rgb),
-            b.face([(x, -hs, zs), (x, hs, zs), (x, ht, zt), (x, -ht, zt)], rgb),
-        ))
+        made.ends.append(
+            (
+                b.face([(x, -h0, z0), (x, h0, z0), (x, hs, zs), (x, -hs, zs)], rgb),
+                b.face([(x, -hs, zs), (x, hs, zs), (x, ht, zt), (x, -ht, zt)], rgb),
+            )
+        )
     for a, c in pairwise(stations):
         xa, a0, a_s, at, wa0, was, wat = a
         xc, c0, cs, ct, wc0, wcs, wct = c
         for side, low, high in ((1, made.left, made.left_high), (-1, made.right, made.right_high)):
-            low.append(b.face([(xa, side * wa0, a0), (xc, side * wc0, c0),
-                               (xc, side * wcs, cs), (xa, side * was, a_s)], rgb))
-            high.append(b.face([(xa, side * was, a_s), (xc, side * wcs, cs),
-                                (xc, side * wct, ct), (xa, side * wat, at)], rgb))
+            low.append(
+                b.face(
+                    [
+                        (xa, side * wa0, a0),
+                        (xc, side * wc0, c0),
+                        (xc, side * wcs, cs),
+                        (xa, side * was, a_s),
+                    ],
+                    rgb,
+                )
+            )
+            high.append(
+                b.face(
+                    [
+                        (xa, side * was, a_s),
+                        (xc, side * wcs, cs),
+                        (xc, side * wct, ct),
+                        (xa, side * wat, at),
+                    ],
+                    rgb,
+                )
+            )
         made.top.append(b.face([(xa, -wat, at), (xc, -wct, ct), (xc, wct, ct), (xa, wat, at)], rgb))
     return made
 
@@ -70,8 +90,12 @@ def _tyres(b: Builder, axles: tuple[float, ...], radius: float, half_width: floa
     for x in axles:
         for side in (1, -1):
             inner, outer = side * (half_width - 0.22), side * half_width
-            b.box((x - radius * 0.9, min(inner, outer), 0.0),
-                  (x + radius * 0.9, max(inner, outer), radius * 1.3), _TYRE, MATT)
+            b.box(
+                (x - radius * 0.9, min(inner, outer), 0.0),
+                (x + radius * 0.9, max(inner, outer), radius * 1.3),
+                _TYRE,
+                MATT,
+            )
 
 
 def _face_details(
@@ -90,22 +114,55 @@ def _face_details(
 
 
 def _cabin(
-    b: Builder, rgb: Rgb, xs: tuple[float, float, float, float], belt: float, roof: float,
-    half_belt: float, half_roof: float,
+    b: Builder,
+    rgb: Rgb,
+    xs: tuple[float, float, float, float],
+    belt: float,
+    roof: float,
+    half_belt: float,
+    half_roof: float,
 ) -> None:
     """Windows and roof of a car; xs: belt rear, roof rear, roof front, belt front."""
     rear, roof_rear, roof_front, front = xs
     sides = [
-        b.face([(rear, s * half_belt, belt), (front, s * half_belt, belt),
-                (roof_front, s * half_roof, roof), (roof_rear, s * half_roof, roof)], rgb)
+        b.face(
+            [
+                (rear, s * half_belt, belt),
+                (front, s * half_belt, belt),
+                (roof_front, s * half_roof, roof),
+                (roof_rear, s * half_roof, roof),
+            ],
+            rgb,
+        )
         for s in (1, -1)
     ]
-    screen = b.face([(front, -half_belt, belt), (front, half_belt, belt),
-                     (roof_front, half_roof, roof), (roof_front, -half_roof, roof)], rgb)
-    back = b.face([(rear, -half_belt, belt), (rear, half_belt, belt),
-                   (roof_rear, half_roof, roof), (roof_rear, -half_roof, roof)], rgb)
-    b.face([(roof_rear, -half_roof, roof), (roof_front, -half_roof, roof),
-            (roof_front, half_roof, roof), (roof_rear, half_roof, roof)], rgb)
+    screen = b.face(
+        [
+            (front, -half_belt, belt),
+            (front, half_belt, belt),
+            (roof_front, half_roof, roof),
+            (roof_front, -half_roof, roof),
+        ],
+        rgb,
+    )
+    back = b.face(
+        [
+            (rear, -half_belt, belt),
+            (rear, half_belt, belt),
+            (roof_rear, half_roof, roof),
+            (roof_rear, -half_roof, roof),
+        ],
+        rgb,
+    )
+    b.face(
+        [
+            (roof_rear, -half_roof, roof),
+            (roof_front, -half_roof, roof),
+            (roof_front, half_roof, roof),
+            (roof_rear, half_roof, roof),
+        ],
+        rgb,
+    )
     for side in sides:
         b.inset(side, (0.08, 0.47), (0.1, 0.86), _GLASS, GLASS)
         b.inset(side, (0.51, 0.92), (0.1, 0.86), _GLASS, GLASS)
@@ -121,14 +178,18 @@ def _car(rgb: Rgb, variant: int) -> Mesh:
     tail = (1.0, 0.98, 1.06)[shape]
     _tyres(b, (-1.34, 1.34), 0.32, 0.86)
     b.part = 1
-    body = _loft(b, [
-        (-2.22, 0.34, 0.68, 0.92 * tail, 0.74, 0.80, 0.68),
-        (-1.95, 0.24, 0.72, tail, 0.84, 0.89, 0.77),
-        (-0.9, 0.2, 0.76, 0.98, 0.86, 0.90, 0.80),
-        (0.95, 0.2, 0.74, 0.95, 0.86, 0.90, 0.80),
-        (1.85, 0.22, 0.68, 0.82, 0.84, 0.87, 0.74),
-        (2.2, 0.3, 0.6, 0.69, 0.74, 0.79, 0.62),
-    ], rgb)
+    body = _loft(
+        b,
+        [
+            (-2.22, 0.34, 0.68, 0.92 * tail, 0.74, 0.80, 0.68),
+            (-1.95, 0.24, 0.72, tail, 0.84, 0.89, 0.77),
+            (-0.9, 0.2, 0.76, 0.98, 0.86, 0.90, 0.80),
+            (0.95, 0.2, 0.74, 0.95, 0.86, 0.90, 0.80),
+            (1.85, 0.22, 0.68, 0.82, 0.84, 0.87, 0.74),
+            (2.2, 0.3, 0.6, 0.69, 0.74, 0.79, 0.62),
+        ],
+        rgb,
+    )
     for side in (body.left, body.right):
         for face in side:
             b.inset(face, (0.0, 1.0), (0.0, 0.14), _TRIM)
@@ -149,12 +210,16 @@ def _van(rgb: Rgb, variant: int) -> Mesh:
     b.stacked = True
     _tyres(b, (-1.6, 1.7), 0.35, 0.9)
     b.part = 1
-    body = _loft(b, [
-        (-2.55, 0.32, 1.18, 2.02, 0.88, 0.95, 0.84),
-        (0.85, 0.26, 1.18, 2.08, 0.90, 0.97, 0.86),
-        (1.75, 0.26, 1.10, 1.24, 0.90, 0.95, 0.84),
-        (2.5, 0.36, 0.86, 1.0, 0.84, 0.9, 0.72),
-    ], rgb)
+    body = _loft(
+        b,
+        [
+            (-2.55, 0.32, 1.18, 2.02, 0.88, 0.95, 0.84),
+            (0.85, 0.26, 1.18, 2.08, 0.90, 0.97, 0.86),
+            (1.75, 0.26, 1.10, 1.24, 0.90, 0.95, 0.84),
+            (2.5, 0.36, 0.86, 1.0, 0.84, 0.9, 0.72),
+        ],
+        rgb,
+    )
     for low, high in ((body.left, body.left_high), (body.right, body.right_high)):
         for face in low:
             b.inset(face, (0.0, 1.0), (0.0, 0.13), _TRIM)
@@ -192,11 +257,15 @@ def _truck(rgb: Rgb, variant: int) -> Mesh:
     _wheels(b, (-2.9, -1.9), 0.47, 1.225)
     b.part = 1
     _tyres(b, (2.75,), 0.47, 1.1)
-    cab = _loft(b, [
-        (1.85, 0.5, 1.5, 2.6, 1.08, 1.15, 1.08),
-        (3.45, 0.5, 1.5, 2.6, 1.08, 1.15, 1.04),
-        (3.75, 0.5, 1.36, 1.44, 1.04, 1.1, 1.02),
-    ], rgb)
+    cab = _loft(
+        b,
+        [
+            (1.85, 0.5, 1.5, 2.6, 1.08, 1.15, 1.08),
+            (3.45, 0.5, 1.5, 2.6, 1.08, 1.15, 1.04),
+            (3.75, 0.5, 1.36, 1.44, 1.04, 1.1, 1.02),
+        ],
+        rgb,
+    )
     for low, high in ((cab.left, cab.left_high), (cab.right, cab.right_high)):
         b.inset(high[0], (0.32, 0.92), (0.06, 0.72), _GLASS, GLASS)
         b.inset(low[0], (0.28, 0.3), (0.1, 1.0), _TRIM)
@@ -211,11 +280,15 @@ def _bus(rgb: Rgb, variant: int) -> Mesh:
     b.stacked = True
     _tyres(b, (-3.0, 3.2), 0.48, 1.18)
     b.part = 1
-    body = _loft(b, [
-        (-5.6, 0.4, 1.35, 2.98, 1.18, 1.25, 1.16),
-        (5.3, 0.34, 1.35, 3.0, 1.18, 1.25, 1.16),
-        (5.65, 0.4, 1.2, 1.3, 1.12, 1.2, 1.1),
-    ], rgb)
+    body = _loft(
+        b,
+        [
+            (-5.6, 0.4, 1.35, 2.98, 1.18, 1.25, 1.16),
+            (5.3, 0.34, 1.35, 3.0, 1.18, 1.25, 1.16),
+            (5.65, 0.4, 1.2, 1.3, 1.12, 1.2, 1.1),
+        ],
+        rgb,
+    )
     for low, high in ((body.left, body.left_high), (body.right, body.right_high)):
         b.inset(low[0], (0.0, 1.0), (0.0, 0.12), _TRIM)
         b.inset(low[0], (0.0, 1.0), (0.62, 0.72), (232, 232, 228), PAINT)
@@ -227,15 +300,25 @@ def _bus(rgb: Rgb, variant: int) -> Mesh:
     b.inset(body.top[1], (0.2, 0.8), (0.86, 0.97), (228, 150, 40))
     b.inset(body.ends[0][1], (0.1, 0.9), (0.3, 0.8), _GLASS, GLASS)
     for x in (-3.6, 0.4, 3.2):  # roof hatches and the air conditioner
-        b.face([(x - 0.8, -0.6, 3.02), (x + 0.8, -0.6, 3.02), (x + 0.8, 0.6, 3.02),
-                (x - 0.8, 0.6, 3.02)], (150, 152, 152) if variant % 2 else (170, 172, 170))
+        b.face(
+            [
+                (x - 0.8, -0.6, 3.02),
+                (x + 0.8, -0.6, 3.02),
+                (x + 0.8, 0.6, 3.02),
+                (x - 0.8, 0.6, 3.02),
+            ],
+            (150, 152, 152) if variant % 2 else (170, 172, 170),
+        )
     _face_details(b, body, (0.3, 0.6), truck=True)
     _wheels(b, (-3.0, 3.2), 0.48, 1.26)
     return b.built()
 
 
 _MAKERS: dict[str, Callable[[Rgb, int], Mesh]] = {
-    "car": _car, "van": _van, "truck": _truck, "bus": _bus,
+    "car": _car,
+    "van": _van,
+    "truck": _truck,
+    "bus": _bus,
 }
 
 

@@ -48,9 +48,8 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 
 def test_every_endpoint_is_documented(tmp_path: Path) -> None:
-    from web.app import create_app
-
     from storage.directory import init_directory
+    from web.app import create_app
 
     directory, _ = init_directory(tmp_path / "data")
     app = create_app(directory)
@@ -60,7 +59,9 @@ def test_every_endpoint_is_documented(tmp_path: Path) -> None:
     assert sorted(rule for rule in rules if f"`{rule}`" not in text) == []
 
 
-@pytest.mark.parametrize("name", ["README", "docs/guide/cameras", "docs/guide/models", "docs/guide/verify-a-bundle"])
+@pytest.mark.parametrize(
+    "name", ["README", "docs/guide/cameras", "docs/guide/models", "docs/guide/verify-a-bundle"]
+)
 def test_guides_exist_in_both_languages(name: str) -> None:
     for suffix in (".md", ".zh.md"):
         assert (ROOT / f"{name}{suffix}").read_text(encoding="utf-8").strip()

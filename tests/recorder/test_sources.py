@@ -76,14 +76,16 @@ def road(
                           "/aac": Mount(units, audio="aac"),
                           "/alaw": Mount(units, audio="alaw")}, auth="digest")  # fmt: skip
     basic = rtsp_server({"/one": Mount(units)}, auth="basic")
-    with av.open(str(folder / "list.m3u8"), "w", format="hls",
-                 options={"hls_time": "2", "hls_list_size": "0"}) as hls:  # fmt: skip
-        with av.open(str(plain)) as source:
-            stream = hls.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(video=0):
-                if packet.size:
-                    packet.stream = stream
-                    hls.mux(packet)
+    options = {"hls_time": "2", "hls_list_size": "0"}
+    with (
+        av.open(str(folder / "list.m3u8"), "w", format="hls", options=options) as hls,
+        av.open(str(plain)) as source,
+    ):
+        stream = hls.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                hls.mux(packet)
     stream_file = clips("stream.ts", audio="aac", seconds=6)
     (folder / "stream.ts").write_bytes(stream_file.read_bytes())
     web = _serve(folder)
@@ -152,9 +154,7 @@ def test_source_is_recorded_whole(road: Road, name: str) -> None:
      ("hevc", "hevc", None), ("rtmp", "h264", "aac"), ("http-ts", "h264", "aac"),
      ("looped", "mpeg4", None)],
 )  # fmt: skip
-def test_codecs_are_kept_as_they_came(
-    road: Road, name: str, video: str, audio: str | None
-) -> None:
+def test_codecs_are_kept_as_they_came(road: Road, name: str, video: str, audio: str | None) -> None:
     for row in road.recording.segments(road.cameras[name]):
         assert (row.codec, row.audio_codec, row.width, row.height) == (video, audio, 160, 120)
         if audio is not None:
@@ -166,8 +166,12 @@ def test_codecs_are_kept_as_they_came(
 def test_pictures_from_the_network_are_bit_exact(road: Road, name: str) -> None:
     rows = road.recording.segments(road.cameras[name])
     kept = [h for row in rows for h in picture_hashes(road.recording.file(row))]
+    # GStreamer's parser swallows the SEI of the very first unit it sees; every later one, the
+    # first of the next turn included, must be here to the byte and in order.
+    kept = kept[1:]
     start = road.sent.index(kept[0])
     assert kept == [road.sent[(start + i) % len(road.sent)] for i in range(len(kept))]
+    assert len(kept) > len(road.sent), "the turn that carries the SEI again was not recorded"
 
 
 def test_pictures_from_a_file_are_bit_exact(road: Road, clips: Callable[..., Path]) -> None:

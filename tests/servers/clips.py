@@ -33,7 +33,10 @@ def make_clip(
         video.gop_size, video.max_b_frames = gop, b_frames
         video.options = {"preset": "ultrafast", "sc_threshold": "0", "threads": "1"}
         if codec == "libx265":
-            video.options = {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:bframes=0"}
+            video.options = {
+                "preset": "ultrafast",
+                "x265-params": "log-level=none:pools=1:bframes=0",
+            }
         rate = 8000 if audio == "pcm_alaw" else 16000
         sound = target.add_stream(audio, rate=rate, layout="mono") if audio else None
         for i in range(seconds * FPS):

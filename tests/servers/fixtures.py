@@ -1,9 +1,9 @@
 """The RTSP server as a thing a test starts, kills and starts again.
 
-    from tests.servers.fixtures import rtsp_server  # a fixture: import it into a conftest
+from tests.servers.fixtures import rtsp_server  # a fixture: import it into a conftest
 
-    server = rtsp_server({"/gate": Mount(packets)}, auth="digest")
-    server.url("/gate")  # rtsp://viewer:…@127.0.0.1:…/gate
+server = rtsp_server({"/gate": Mount(packets)}, auth="digest")
+server.url("/gate")  # rtsp://viewer:…@127.0.0.1:…/gate
 """
 
 from __future__ import annotations

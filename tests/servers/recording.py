@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -159,14 +160,14 @@ class Recording:
             previous = row.sha256
             assert decoded(path) > 0
             assert abs(row.end_us - row.start_us - row.duration_us) <= row.duration_us // 1000 + 1
-        for one, two in zip(rows, rows[1:], strict=False):
+        for one, two in itertools.pairwise(rows):
             assert one.end_us <= two.start_us, "segments overlap"
         assert self.unexplained(camera) == []
         return rows
 
     def contiguous(self, rows: list[Segment]) -> bool:
         """Whether each ends where the next begins."""
-        return all(a.end_us == b.start_us for a, b in zip(rows, rows[1:], strict=False))
+        return all(a.end_us == b.start_us for a, b in itertools.pairwise(rows))
 
 
 def decoded(path: Path) -> int:

@@ -99,9 +99,7 @@ def main():
             auth.add_digest(spec["user"], spec["password"], token)
         else:
             auth.set_supported_methods(GstRtsp.RTSPAuthMethod.BASIC)
-            auth.add_basic(
-                GstRtspServer.RTSPAuth.make_basic(spec["user"], spec["password"]), token
-            )
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(spec["user"], spec["password"]), token)
         server.set_auth(auth)
     for path, mount in spec["mounts"].items():
         camera = Camera(mount)
