@@ -177,7 +177,7 @@ class Engine:
                 Hits(nothing.astype(np.float32), nothing, nothing, nothing, nothing), chosen
             )
         camera = chosen.column("camera_id")
-        judge = Judge(step, bank, scan.samples(partitions, np.unique(camera)))
+        judge = Judge(step, bank, scan.samples(partitions, np.unique(camera)), len(chosen))
         scores = np.concatenate(
             [
                 judge.scores(one.block.rows.vectors, one.at, one.block.rows.camera_id[one.at])

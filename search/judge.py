@@ -15,11 +15,15 @@ CHUNK_ROWS = 32_768  # fp16 → fp32 in pieces, so that memory stays flat
 class Judge:
     """Turns similarities of one step into calibrated scores.
 
-    `samples`: of every camera that is judged, vectors of what it usually shows.
+    `samples`: of every camera that is judged, vectors of what it usually shows. `compared`: how
+    many rows are judged in all.
     """
 
-    def __init__(self, step: Question, bank: Floats, samples: dict[int, Floats]) -> None:
+    def __init__(
+        self, step: Question, bank: Floats, samples: dict[int, Floats], compared: int
+    ) -> None:
         self._step = step
+        self._compared = compared
         self._bank = bank
         everything = np.concatenate(list(samples.values()))
         self._typical = [float(np.median(everything @ picture)) for picture in self._step.pictures]
@@ -61,10 +65,13 @@ class Judge:
         asked: list[Floats] = []
         excluded: list[Floats] = []
         for i in range(evidence.shape[1]):
-            is_picture = texts <= i < texts + pictures
-            judge = calibration.picture_scores if is_picture else calibration.text_scores
-            part = judge(evidence[:, i], camera, self._usual[i])
-            (asked if i < texts + pictures else excluded).append(part)
+            one, usual = evidence[:, i], self._usual[i]
+            if i < texts:
+                asked.append(calibration.text_scores(one, camera, usual, self._compared))
+            elif i < texts + pictures:
+                asked.append(calibration.picture_scores(one, camera, usual))
+            else:  # of every row it is asked whether it shows this, not of the best of many
+                excluded.append(calibration.text_scores(one, camera, usual))
         # Words and a picture must both fit: the geometric mean lets neither be ignored.
         score = np.prod(asked, axis=0) ** (1.0 / len(asked))
         for part in excluded:

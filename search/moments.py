@@ -11,6 +11,8 @@ import numpy.typing as npt
 # A row belongs to the moment around a peak while its score keeps to this share of the peak's.
 PEAK_SHARE = 0.85
 FEWEST_A_CAMERA = 3
+# Cameras share the page only with moments of comparable strength: noise displaces no match.
+COMPARABLE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +88,23 @@ def _joins(
 def page(found: list[Peak], top: int, diversify: bool) -> tuple[list[Peak], dict[int, int]]:
     """The first `top` moments, and how many more each camera has that were held back.
 
-    With `diversify`, a camera gets at most its fair share while others have something to show.
+    With `diversify`, a camera gets at most its fair share while others have something comparable
+    to show; what is weaker than that comes after everything that is not.
     """
     if not diversify:
         return found[:top], {}
-    cameras = len({peak.camera for peak in found})
+    least = COMPARABLE_SHARE * max((peak.score for peak in found), default=0.0)
+    strong = [peak for peak in found if peak.score >= least]
+    weak = [peak for peak in found if peak.score < least]
+    cameras = len({peak.camera for peak in strong})
     share = max(FEWEST_A_CAMERA, -(-top // max(1, min(cameras, 4))))
     taken: Counter[int] = Counter()
     first: list[Peak] = []
     later: list[Peak] = []
-    for peak in found:
+    for peak in strong:
         taken[peak.camera] += 1
         (first if taken[peak.camera] <= share else later).append(peak)
-    shown = first[:top] + later[: max(0, top - len(first))]
+    shown = [*first, *later, *weak][:top]
     shown.sort(key=lambda peak: (-peak.score, peak.camera, peak.start_us))
     more = Counter(peak.camera for peak in found) - Counter(peak.camera for peak in shown)
     return shown, dict(more)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from storage.errors import HindsightError, Invalid, NotFound
 from storage.i18n import tr
@@ -84,4 +84,6 @@ def _too_large(name: str, size: str) -> Invalid:
 
 
 def _short(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its message names our buffer, not their file
+        return tr("no known format")
     return (str(error) or type(error).__name__).splitlines()[0][:120]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from flask import Flask
 from flask_babel import format_date, format_decimal, format_percent
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from storage.clock import US, local_text, rfc3339
 from storage.commands.gaps import CAUSES
@@ -23,8 +24,8 @@ def init_formats(app: Flask) -> None:
     """Register the filters."""
     app.jinja_env.filters.update(
         moment=moment, span=span_text, size=size_text, day=day_text, number=number_text,
-        percent=percent_text, cause=cause_text, state=state_text, rfc3339=rfc3339, redact=redact,
-        local=local_text,
+        percent=percent_text, cause=cause_text, state=state_text, rfc3339=rfc3339,
+        redact=redact, prose=prose, local=local_text,
     )  # fmt: skip
     app.jinja_env.globals.update(strength=strength)
 
@@ -37,6 +38,11 @@ def moment(us: int, tz: str, *, css: str = "") -> Markup:
         '<time class="moment {}" datetime="{}" title="{}">'
         "<span>{}</span> <b>{}</b> <i>{}</i></time>"
     ).format(css, rfc3339(us), f"UTC {rfc3339(us)}", day, clock, offset)
+
+
+def prose(text: str) -> Markup:
+    """A sentence of ours; `commands` in it are set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def span_text(seconds: float) -> str:

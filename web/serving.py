@@ -14,6 +14,7 @@ from waitress.server import create_server
 
 from storage.directory import DataDirectory
 from storage.errors import Invalid, Unavailable
+from storage.generations import active_generation
 from storage.segments import iterate
 from web import cache, exports, uploads
 
@@ -43,6 +44,7 @@ def serve(
         previous = {each: signal.signal(each, _stop) for each in SIGNALS}
         exports.sweep(directory)
         keeper.start()
+        threading.Thread(target=_warm, args=(directory,), daemon=True).start()
         ready(_url(host, listener))
         try:
             server.run()  # returns after the KeyboardInterrupt that _stop raises
@@ -91,6 +93,20 @@ def _url(host: str, listener: socket.socket) -> str:
 
 def _stop(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _warm(directory: DataDirectory) -> None:
+    """Load the libraries of the model now: the first question would wait seconds for them."""
+    try:
+        with directory.ledger.read() as tx:
+            generation = active_generation(tx)
+        if generation is not None:
+            from indexer.embedder import load_embedder
+
+            load_embedder(directory, generation).embed_texts([""])
+    except Exception as error:
+        # Whatever is wrong with the model, the question that needs it will say; pages work without.
+        log.warning("the model could not be loaded ahead of the first search: %s", error)
 
 
 def _keep_house(directory: DataDirectory, stopping: threading.Event) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import http.server
 import socket
+import subprocess
 import sys
 import threading
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from search.calibration import UNKNOWN, text_scores
 from search.coverage import coverage_line
 from search.engine import Engine
 from search.query import Query
@@ -99,6 +100,25 @@ def test_no_camera_fills_the_page(archive: Archive) -> None:
     shown = [moment.camera.slug for moment in answer.moments]
     assert "calm" in shown
     assert answer.more.get("busy", 0) > 0
+
+
+def test_noise_of_other_cameras_displaces_no_match(archive: Archive) -> None:
+    busy = [word for _ in range(15) for word in [*STREET, "red truck"]]
+    archive.footage("busy", START_US, [*busy, *STREET], every_s=2.0)
+    for name in "abcdef":
+        archive.footage(name, START_US, ["street"] * 200, every_s=2.0)
+    scores = {True: [], False: []}  # type: dict[bool, list[float]]
+    for moment in archive.ask(text="red truck").moments:
+        scores[moment.camera.slug == "busy"].append(moment.score)
+    assert sum(score > 0.9 for score in scores[True]) == 15
+    assert max(scores[False]) < 0.2
+
+
+def test_among_more_pictures_a_match_must_fit_better() -> None:
+    evidence = np.full(1, 2.0, dtype=np.float32)
+    camera, usual = np.ones(1, dtype=np.int64), {1: UNKNOWN}
+    few, many, most = (text_scores(evidence, camera, usual, n)[0] for n in (1, 10_000, 1_000_000))
+    assert few > many > most > 0.5
 
 
 def test_coverage_counts_exactly_what_was_asked(archive: Archive) -> None:

@@ -23,10 +23,10 @@ def three_days(archive: Archive) -> Archive:
     """Two cameras in different zones, a row every ten minutes for three days."""
     archive.camera("paris", tz="Europe/Paris", site="city/a")
     archive.camera("york", tz="America/New_York", site="city/b")
-    words = [f"scene{i % 7}" for i in range(36)]
+    words = [f"scene{i % 7}" for i in range(108)]  # 18 hours, so some cross midnight
     for name in ("paris", "york"):
-        for i in range(12):
-            archive.footage(name, START_US + i * 6 * HOUR_US, words, every_s=600)
+        for i in range(4):
+            archive.footage(name, START_US + i * 18 * HOUR_US, words, every_s=600)
     return archive
 
 
