@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ PREPROCESS_KEYS = ("mean", "std", "interpolation", "resize_mode")
 # How the file of a torch checkpoint begins: a zip archive, or a bare pickle.
 PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 log = logging.getLogger(__name__)
+_seeding = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,13 @@ def _build(source: Source) -> tuple[Any, Any]:
     root = logging.getLogger()
     root.addFilter(_not_chatter)
     try:
-        with hub() if needs_hub else nullcontext(), torch.random.fork_rng(devices=[]):
+        # One at a time: the seed is of the whole process, and two threads that draw from it
+        # would each get other weights than the index was made with.
+        with (
+            _seeding,
+            hub() if needs_hub else nullcontext(),
+            torch.random.fork_rng(devices=[]),
+        ):
             torch.manual_seed(SEED)
             network = open_clip.create_model(
                 source.architecture,

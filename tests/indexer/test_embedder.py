@@ -202,3 +202,13 @@ def test_a_checkpoint_in_the_settings_starts_at_the_data_directory(
     target.write_bytes(checkpoints["test-tiny"].read_bytes())
     lane = ensure_generation(archive.directory)
     assert (lane.generation.model, lane.generation.state) == ("test-tiny", "active")
+
+
+def test_two_threads_that_load_nano_at_once_get_the_same_weights() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        hashes = {
+            one.weights_hash for one in pool.map(lambda _: load_model("nano", None, 1), range(4))
+        }
+    assert len(hashes) == 1
