@@ -9,7 +9,7 @@ from flask import Flask
 from flask_babel import format_date, format_decimal, format_percent
 from markupsafe import Markup, escape
 
-from storage.clock import US, local_text, rfc3339
+from storage.clock import local_text, rfc3339
 from storage.commands.gaps import CAUSES
 from storage.commands.status import STATES as storage_states
 from storage.i18n import N_, tr
@@ -100,8 +100,3 @@ def strength(score: float, confident_from: float) -> int:
     if score >= confident_from:
         return 4 if score >= (1 + confident_from) / 2 else 3
     return 2 if score >= confident_from / 2 else 1
-
-
-def seconds(us: int) -> float:
-    """Microseconds → seconds."""
-    return us / US

@@ -8,13 +8,13 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
 from flask import Flask
 from waitress.server import create_server
 
 from storage.directory import DataDirectory
 from storage.errors import Invalid, Unavailable
-from storage.generations import active_generation
 from storage.segments import iterate
 from web import cache, exports, uploads
 
@@ -44,7 +44,7 @@ def serve(
         previous = {each: signal.signal(each, _stop) for each in SIGNALS}
         exports.sweep(directory)
         keeper.start()
-        threading.Thread(target=_warm, args=(directory,), daemon=True).start()
+        threading.Thread(target=_warm, daemon=True).start()
         ready(_url(host, listener))
         try:
             server.run()  # returns after the KeyboardInterrupt that _stop raises
@@ -95,18 +95,15 @@ def _stop(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _warm(directory: DataDirectory) -> None:
-    """Load the libraries of the model now: the first question would wait seconds for them."""
-    try:
-        with directory.ledger.read() as tx:
-            generation = active_generation(tx)
-        if generation is not None:
-            from indexer.embedder import load_embedder
+def _warm() -> None:
+    """Import the libraries of the model now: the first question would wait seconds for them.
 
-            load_embedder(directory, generation).embed_texts([""])
-    except Exception as error:
-        # Whatever is wrong with the model, the question that needs it will say; pages work without.
-        log.warning("the model could not be loaded ahead of the first search: %s", error)
+    The model itself is left to the engine, which knows which one and loads it once.
+    """
+    try:
+        import_module("open_clip")
+    except ImportError as error:
+        log.warning("the model's library could not be loaded ahead of the first search: %s", error)
 
 
 def _keep_house(directory: DataDirectory, stopping: threading.Event) -> None:

@@ -29,7 +29,6 @@ WORDS: dict[str, str] = {
     "out": N_("Out {time}"),
     "not_picture": N_("This is not a picture."),
     "uploading": N_("Taking the picture in…"),
-    "ago": N_("{length} ago"),
     "seconds": N_("{s} s"),
     "minutes": N_("{m} min {s} s"),
     "hours": N_("{h} h {m} min"),

@@ -55,8 +55,14 @@ export class Stills {
     return this.#show(us);
   }
 
-  async step(direction) {
+  // One after the other: a step begins where the one before it has arrived.
+  step(direction) {
     this.pause();
+    this.steps = (this.steps ?? Promise.resolve()).then(() => this.#step(direction));
+    return this.steps;
+  }
+
+  async #step(direction) {
     const segment = this.#segmentAt(this.nowUs);
     const period = 1e6 / (segment.fps || 25);
     if (direction > 0) {
