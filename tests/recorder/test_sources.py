@@ -157,7 +157,8 @@ def test_source_is_recorded_whole(road: Road, name: str) -> None:
 def test_codecs_are_kept_as_they_came(road: Road, name: str, video: str, audio: str | None) -> None:
     for row in road.recording.segments(road.cameras[name]):
         assert (row.codec, row.audio_codec, row.width, row.height) == (video, audio, 160, 120)
-        if audio is not None:
+        # A segment that a stop cut off after a few pictures may end before its first sound.
+        if audio is not None and row.duration_us >= 2_000_000:
             with av.open(str(road.recording.file(row))) as container:
                 assert any(frame.samples for frame in container.decode(audio=0))
 
