@@ -19,10 +19,12 @@ import threading
 import time
 from pathlib import Path
 
-from recorder.station import Station
+from recorder.scribe import Scribe
+from recorder.station import DRAIN_S, Station
 from storage import register
 from storage.clock import US
 from storage.directory import DataDirectory, open_directory
+from storage.errors import HindsightError
 from storage.logs import configure_logging
 from storage.vocabulary import GapCause
 
@@ -34,11 +36,15 @@ PATIENCE_S = 3.0  # what a station gets to stop by itself before its segment is 
 def main() -> None:
     """Record until stdin closes."""
     configure_logging()
-    # Ctrl-C reaches the whole terminal group; the supervisor decides when we stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A service manager tells every process of the service to stop; the supervisor decides when.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    directory = open_directory(Path(sys.argv[1]))
-    stations = _stations(directory, json.loads(sys.argv[2]))
+    try:
+        directory = open_directory(Path(sys.argv[1]))
+        scribe = Scribe(directory.ledger)
+        stations = _stations(directory, scribe, json.loads(sys.argv[2]))
+    except HindsightError as error:  # a busy ledger, a camera that is gone: tried again
+        log.error("a capture process cannot begin: %s", error)
+        sys.exit(error.exit_code)
     orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
     for station in stations:
@@ -53,18 +59,21 @@ def main() -> None:
             break
         _stop([station for station in stations if station.camera.id == order])
     _stop(stations)
+    scribe.drain(DRAIN_S)
     _beat(directory, stations)
     logging.shutdown()
     os._exit(0)  # not sys.exit: a hanging libavformat must not keep the process
 
 
-def _stations(directory: DataDirectory, plan: list[dict[str, object]]) -> list[Station]:
+def _stations(
+    directory: DataDirectory, scribe: Scribe, plan: list[dict[str, object]]
+) -> list[Station]:
     made = []
     with directory.ledger.read() as tx:
         for entry in plan:
             camera = register.camera_by_id(tx, int(str(entry["camera"])))
             restarts, cause = int(str(entry["restarts"])), GapCause(str(entry["cause"]))
-            made.append(Station(directory, camera, restarts=restarts, cause_before=cause))
+            made.append(Station(directory, camera, scribe, restarts=restarts, cause_before=cause))
     return made
 
 
@@ -73,8 +82,7 @@ def _beat(directory: DataDirectory, stations: list[Station]) -> None:
     beat = {
         station.camera.id: {
             "silent_s": round((now_us - station.step_us) / US, 1),
-            "bytes": station.progress.bytes,
-            "recorded_to_us": station.progress.recorded_to_us,
+            "writing": station.is_writing,
             "finished": station.finished and not station.is_alive(),
             "ended": station.stop.is_set() or not station.is_alive(),
         }

@@ -3,7 +3,7 @@
 Opening a source takes a second or more, and what came meanwhile is handed out in one burst. Taken
 at its word that burst would set the clock of the whole stretch late. So the first half second of
 packets is held, and dated by the one of them that waited least. Packets without any time stamp
-are dated by their neighbours: none is dropped.
+(the first of an RTSP stream has none) are placed by their neighbours: none is dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def steadied(arrivals: Iterable[Arrival], video_index: int) -> Iterator[Arrival]
     What the source raises is raised after the packets that were held before it.
     """
     held: list[Arrival] = []
-    last: dict[int, Arrival] = {}
+    last: dict[int, _Place] = {}
     size = 0
     holding = True
     failure: Exception | None = None
@@ -67,19 +67,24 @@ def steadied(arrivals: Iterable[Arrival], video_index: int) -> Iterator[Arrival]
 def time_us(packet: Packet[Any]) -> int | None:
     """Where a packet stands on its stream's time line, microseconds; None when it does not say."""
     ticks = packet.dts if packet.dts is not None else packet.pts
-    return None if ticks is None else int(ticks * _base(packet) * US)
+    return None if ticks is None else int(ticks * time_base(packet) * US)
+
+
+def _shown_us(packet: Packet[Any]) -> int | None:
+    """When its picture is shown on that line: an instant that cannot be after its arrival."""
+    return time_us(packet) if packet.pts is None else int(packet.pts * time_base(packet) * US)
 
 
 def _dated(held: list[Arrival], video_index: int) -> list[Arrival]:
     """Arrivals by the video packet that waited least; never later than they were."""
-    placed = [(a, time_us(a.packet)) for a in held if a.packet.stream_index == video_index]
+    placed = [(a, _shown_us(a.packet)) for a in held if a.packet.stream_index == video_index]
     delays = [a.arrival_us - at for a, at in placed if at is not None]
     if not delays:
         return held
     least = min(delays)
     dated = []
     for arrival in held:
-        at_us = time_us(arrival.packet)
+        at_us = _shown_us(arrival.packet)
         came_us = arrival.arrival_us
         if at_us is not None:
             came_us = min(came_us, at_us + least)
@@ -87,35 +92,49 @@ def _dated(held: list[Arrival], video_index: int) -> list[Arrival]:
     return dated
 
 
-def _stamp(arrival: Arrival, last: dict[int, Arrival]) -> None:
-    """A packet without time stands as far behind the one before as it came later."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a packet stood; kept apart, for whoever takes a packet may move its times."""
+
+    ticks: int
+    duration: int
+    arrival_us: int
+
+    def ticks_to(self, arrival: Arrival) -> int:
+        """To the next one: the duration; where none is said, as much as it came later or sooner."""
+        waited_us = abs(arrival.arrival_us - self.arrival_us)
+        waited = int(Fraction(waited_us, US) / time_base(arrival.packet))
+        return max(1, self.duration or arrival.packet.duration or waited)
+
+
+def _place(arrival: Arrival) -> _Place:
+    packet = arrival.packet
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return _Place(ticks or 0, packet.duration or 0, arrival.arrival_us)
+
+
+def _stamp(arrival: Arrival, last: dict[int, _Place]) -> None:
+    """A packet without time follows the one before; a stream that never says begins at zero."""
     packet = arrival.packet
     before = last.get(packet.stream_index)
-    if time_us(packet) is None and before is not None:
-        ticks = before.packet.dts if before.packet.dts is not None else before.packet.pts
-        assert ticks is not None  # this function saw to it
-        waited = int((arrival.arrival_us - before.arrival_us) / US / _base(packet))
-        packet.pts = packet.dts = ticks + max(1, waited)
     if time_us(packet) is None:
-        packet.pts = packet.dts = 0  # a stream that never says: it begins at zero
-    last[packet.stream_index] = arrival
+        ticks = 0 if before is None else before.ticks + before.ticks_to(arrival)
+        packet.pts = packet.dts = ticks
+    last[packet.stream_index] = _place(arrival)
 
 
 def _stamp_backwards(held: list[Arrival]) -> None:
     """Packets before the first with a time are dated back from it."""
-    after: dict[int, Arrival] = {}
+    after: dict[int, _Place] = {}
     for arrival in reversed(held):
         packet = arrival.packet
         known = after.get(packet.stream_index)
+        if time_us(packet) is None and known is not None:
+            packet.pts = packet.dts = known.ticks - known.ticks_to(arrival)
         if time_us(packet) is not None:
-            after[packet.stream_index] = arrival
-        elif known is not None:
-            ticks = known.packet.dts if known.packet.dts is not None else known.packet.pts
-            assert ticks is not None  # only packets with a time are kept in `after`
-            waited = int((known.arrival_us - arrival.arrival_us) / US / _base(packet))
-            packet.pts = packet.dts = ticks - max(1, waited)
-            after[packet.stream_index] = arrival
+            after[packet.stream_index] = _place(arrival)
 
 
-def _base(packet: Packet[Any]) -> Fraction:
+def time_base(packet: Packet[Any]) -> Fraction:
+    """Seconds in a tick of the packet's stream."""
     return packet.time_base or Fraction(1, 90_000)

@@ -17,8 +17,9 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from recorder.onset import Arrival, steadied
+from recorder.onset import Arrival, steadied, time_base
 from recorder.sources import Source, SourceFailed, open_source, reason
+from recorder.wallclock import SteadyClock
 from storage.clock import US, Clock
 from storage.settings import RecorderSettings
 
@@ -44,11 +45,12 @@ class Feed:
         self.source = source
         self.settings = settings
         self.clock = clock
-        self.container: InputContainer = open_source(source, settings)
+        self.steady = SteadyClock(clock)  # what arrivals are told by
+        self.container, self._opened = open_source(source, settings)
         try:
             self.streams = _choose(self.container)
         except SourceFailed:
-            self.container.close()
+            self._opened.close()
             raise
 
     def packets(self, stop: threading.Event) -> Iterator[Arrival]:
@@ -71,54 +73,37 @@ class Feed:
                 if stop.is_set():
                     return
                 if packet.size:
-                    yield Arrival(packet, self.clock.now_us(), camera_clock_us(packet))
+                    yield Arrival(packet, self.steady.now_us(), camera_clock_us(packet))
         except (av.error.FFmpegError, OSError) as error:
             raise SourceFailed(reason(error)) from None
         raise SourceFailed("the stream ended")
 
     def _paced(self, stop: threading.Event) -> Iterator[Arrival]:
         """A file at its own pace; when looped, time goes on where the turn before ended."""
-        start_us: int | None = None
-        turn_s = Fraction(0)  # where this turn begins on the endless time line
-        while True:
-            first: Fraction | None = None
-            end = Fraction(0)
-            count = 0
-            try:
-                for packet in self.container.demux(self._wanted()):
-                    if not packet.size:
-                        continue
-                    base = packet.time_base
-                    when = packet.dts if packet.dts is not None else packet.pts
-                    if when is None or base is None:
-                        continue
-                    if first is None:
-                        first = when * base
-                    at_s = when * base - first
-                    end = max(end, at_s + Fraction(packet.duration or 0) * base)
-                    shift = round((turn_s - first) / base)
-                    packet.dts = when + shift
-                    packet.pts = (packet.pts if packet.pts is not None else when) + shift
-                    if start_us is None:
-                        start_us = self.clock.monotonic_us()
-                    due_us = start_us + int((turn_s + at_s) * US)
-                    wait_us = min(due_us - self.clock.monotonic_us(), LONGEST_WAIT_US)
-                    if stop.wait(max(0, wait_us) / US):
+        pace = _Pace(self.steady, stop)
+        yield from self._turn(self.container, pace)
+        if not pace.end_s and not stop.is_set():
+            raise SourceFailed("the file holds no picture")
+        while self.source.loop and not stop.is_set():
+            pace.turn()
+            # Opened anew, for not every file can be wound back; the first container stays open,
+            # because the segmenter copies the parameters of its streams.
+            container, opened = open_source(self.source, self.settings)
+            with opened:
+                yield from self._turn(container, pace)
+
+    def _turn(self, container: InputContainer, pace: _Pace) -> Iterator[Arrival]:
+        """The packets of one way through the file."""
+        wanted = [container.streams[stream.index] for stream in self._wanted()]
+        try:
+            for packet in container.demux(wanted):
+                if packet.size:
+                    pace.place(packet)
+                    if not pace.wait(packet):
                         return
-                    count += 1
-                    yield Arrival(packet, self.clock.now_us(), None)
-            except (av.error.FFmpegError, OSError) as error:
-                raise SourceFailed(reason(error)) from None
-            if not count or (self.source.loop and not end):
-                raise SourceFailed("the file holds no picture that can be placed in time")
-            if not self.source.loop:
-                return
-            turn_s += end
-            try:
-                # Not opened anew: the segmenter copies from these very streams.
-                self.container.seek(0)
-            except (av.error.FFmpegError, OSError) as error:
-                raise SourceFailed(reason(error)) from None
+                    yield Arrival(packet, pace.shown_us(packet), None)
+        except (av.error.FFmpegError, OSError) as error:
+            raise SourceFailed(reason(error)) from None
 
     def _wanted(self) -> list[Stream]:
         audio = self.streams.audio
@@ -126,7 +111,56 @@ class Feed:
 
     def close(self) -> None:
         """Let go; called by the owning thread."""
-        self.container.close()
+        self._opened.close()
+
+
+class _Pace:
+    """Places the packets of a file on one endless time line, and waits until they are due."""
+
+    def __init__(self, clock: SteadyClock, stop: threading.Event) -> None:
+        self._clock = clock
+        self._stop = stop
+        self._began_us: int | None = None
+        self._turn_s = Fraction(0)  # where this turn begins
+        self._first_s: Fraction | None = None  # what the file calls its begin
+        self._next: dict[int, int] = {}  # stream → where an undated packet would stand, in ticks
+        self.end_s = Fraction(0)  # of this turn, from its begin
+
+    def turn(self) -> None:
+        """The file begins again."""
+        self._turn_s += self.end_s
+        self._first_s, self.end_s = None, Fraction(0)
+        self._next.clear()
+
+    def place(self, packet: Packet[Any]) -> None:
+        """Move the packet's times onto the endless line."""
+        base, stream = time_base(packet), packet.stream_index
+        when = packet.dts if packet.dts is not None else packet.pts
+        if when is None:
+            when = self._next.get(stream, 0)
+        self._next[stream] = when + max(1, packet.duration or 0)
+        if self._first_s is None:
+            self._first_s = when * base
+        self.end_s = max(self.end_s, self._next[stream] * base - self._first_s)
+        shift = round((self._turn_s - self._first_s) / base)
+        packet.pts = (packet.pts if packet.pts is not None else when) + shift
+        packet.dts = when + shift
+
+    def wait(self, packet: Packet[Any]) -> bool:
+        """Until the packet is due; False when told to stop meanwhile."""
+        now_us = self._clock.now_us()
+        at_us = int((packet.dts or 0) * time_base(packet) * US)
+        if self._began_us is None:
+            self._began_us = now_us - at_us
+        wait_us = self._began_us + at_us - now_us
+        if wait_us > LONGEST_WAIT_US:  # go on from there at the pace of before
+            self._began_us -= wait_us - LONGEST_WAIT_US
+        return not self._stop.wait(max(0, min(wait_us, LONGEST_WAIT_US)) / US)
+
+    def shown_us(self, packet: Packet[Any]) -> int:
+        """The instant of a packet: we are the camera here, so it is known exactly."""
+        assert self._began_us is not None
+        return self._began_us + int((packet.pts or 0) * time_base(packet) * US)
 
 
 def camera_clock_us(packet: Packet[Any]) -> int | None:
@@ -141,12 +175,17 @@ def camera_clock_us(packet: Packet[Any]) -> int | None:
     return int(wall_us) if wall_us > 0 else None
 
 
+def codec_name(stream: Stream) -> str:
+    """What FFmpeg calls the codec, not the decoder it chose for it."""
+    return stream.codec_context.codec.canonical_name
+
+
 def _choose(container: InputContainer) -> Streams:
     videos = list(container.streams.video)
     if not videos:
         raise SourceFailed("the source carries no video")
     video = videos[0]
-    codec = video.codec_context.name
+    codec = codec_name(video)
     if codec not in CODECS_VIDEO:
         raise SourceFailed(
             f"video codec {codec} does not fit into fragmented MP4; take the file in with"
@@ -154,6 +193,6 @@ def _choose(container: InputContainer) -> Streams:
         )
     if not video.codec_context.width:
         raise SourceFailed("no picture parameters came (SPS/PPS missing)")
-    audio = next((a for a in container.streams.audio if a.codec_context.name in CODECS_AUDIO), None)
+    audio = next((a for a in container.streams.audio if codec_name(a) in CODECS_AUDIO), None)
     used = 1 if audio is None else 2
     return Streams(video, audio, len(container.streams) - used)

@@ -1,26 +1,29 @@
-"""The segmenter: packets of one unbroken stretch of a stream → contiguous segments and rows."""
+"""The segmenter: packets of a stream → contiguous segments, their rows, and gaps between them."""
 
 from __future__ import annotations
 
-import errno
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 
 from av import Packet
 from ulid import ULID
 
+from recorder import bookkeeping
 from recorder.boundaries import next_boundary_us, should_cut
-from recorder.closing import Shape, adopt_leftovers, previous_hash, segment_row
+from recorder.closing import SUFFIX, closed_row, salvage
+from recorder.failing import RecordingFailed, refused, volume_for_next
 from recorder.onset import Arrival
-from recorder.packets import Streams
-from recorder.segment_file import SegmentFile
-from recorder.wallclock import WallClock
-from storage import segments, timeline
+from recorder.packets import Feed, codec_name
+from recorder.parameters import Parameters, picture_size
+from recorder.scribe import Scribe
+from recorder.segment_file import Picture, SegmentFile
+from recorder.wallclock import WallClock, floor_us
+from storage import timeline
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.errors import HindsightError, Unavailable
+from storage.errors import HindsightError
 from storage.fragments import Facts
 from storage.vocabulary import Camera, GapCause, Segment
 from storage.volumes import Volume, segment_path
@@ -29,31 +32,28 @@ log = logging.getLogger(__name__)
 # A hole between two pictures longer than this, or a step back beyond the second, is a jump.
 JUMP_FORWARD_S = 5.0
 JUMP_BACK_S = 0.5
+SILENCE_US = US  # pictures that came closer than this lost no time, whatever their stamps say
+SLOW_DISK_US = 2 * US  # a write that took longer is to blame for a jump after it
+SET_US = 2 * US  # the machine's clock was set, not merely corrected
 KEYFRAME_WAIT_US = 60 * US  # pictures for so long without one to begin with: nothing is recorded
-# Footage may reach so far beyond now (a source that sends a stock of it at once); what reaches
-# further was recorded under a wrong clock, and nothing can be appended to it.
-OVERHANG_US = 60 * US
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-class RecordingFailed(Exception):
-    """Recording of this stretch ended; `cause` names the gap that begins."""
-
-    def __init__(self, cause: GapCause, detail: str) -> None:
-        super().__init__(detail)
-        self.cause = cause
-        self.detail = detail
+# At a cut, sound of before it may still be under way; it is waited for so long. While none comes,
+# a segment gets no sound track: an empty one would keep FFmpeg from writing fragments.
+SOUND_WAIT_US = US
+SOUND_AGAIN = 10  # packets of sound without a track: at the next keyframe there is one
+SOUND_WAIT_BYTES = 16 << 20
 
 
 @dataclass(slots=True)
 class Progress:
-    """What arrived, for the supervisor and the state rows."""
+    """What arrived and what was kept of a camera, over all its connections."""
 
+    taken_on_us: int
+    chain: str | None = None  # hash of the newest segment
+    recorded_to_us: int | None = None  # end of the newest segment
     bytes: int = 0
     pictures: int = 0
     last_packet_us: int | None = None
     gop_us: int | None = None
-    recorded_to_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -63,6 +63,19 @@ class _Open:
     volume: Volume
     relative: str
     boundary_us: int
+    has_sound: bool
+    unheard: int = 0  # packets of sound that came all the same
+
+
+@dataclass(slots=True)
+class _Cut:
+    """A keyframe that ends the open segment, if there is one, and what came since."""
+
+    pts: int
+    since_us: int
+    picture: Picture | None
+    held: list[Packet[Any]] = field(default_factory=list)
+    bytes: int = 0
 
 
 class Segmenter:
@@ -70,19 +83,33 @@ class Segmenter:
     thread under the station's lock."""
 
     def __init__(
-        self, directory: DataDirectory, camera: Camera, streams: Streams, progress: Progress
+        self,
+        directory: DataDirectory,
+        camera: Camera,
+        feed: Feed,
+        progress: Progress,
+        scribe: Scribe,
     ) -> None:
         self.directory = directory
         self.camera = camera
-        self.streams = streams
+        self.streams = feed.streams
         self.progress = progress
-        self._base: Fraction = streams.video.time_base or Fraction(1, 90_000)
-        self.clock = WallClock(self._base, _recorded_to_us(directory, camera))
+        self.scribe = scribe
+        self.steady = feed.steady
+        self._base: Fraction = self.streams.video.time_base or Fraction(1, 90_000)
+        self.clock = self._new_clock()
+        self._parameters = Parameters(self.streams.video)
+        self._picture: Picture | None = None
         self._open: _Open | None = None
+        self._cut: _Cut | None = None
         self._last_dts: int | None = None
         self._last_pts: int | None = None
+        self._last_arrival_us = self.steady.now_us()
+        self._moved_us = self._last_arrival_us  # when time stamps last advanced
+        self._heard_us: int | None = None  # arrival of the last sound
         self._keyframe_pts: int | None = None
         self._waiting_since_us: int | None = None
+        self._slowest_us = 0  # the longest the disk kept us since the last picture
 
     @property
     def is_recording(self) -> bool:
@@ -94,43 +121,126 @@ class Segmenter:
         """How far beyond now the latest picture is placed."""
         if self._last_pts is None:
             return 0
-        return self.clock.at_us(self._last_pts) - self.directory.clock.now_us()
+        return self.clock.at_us(self._last_pts) - self.steady.now_us()
 
     def feed(self, arrival: Arrival) -> None:
         """Take a packet. RecordingFailed when this stretch cannot go on; it is already closed."""
-        packet = arrival.packet
-        self.progress.bytes += packet.size
+        self.progress.bytes += arrival.packet.size
         self.progress.last_packet_us = arrival.arrival_us
-        video = packet.stream_index == self.streams.video.index
+        began_us = self.steady.now_us()
         try:
-            if video:
+            self._judge(arrival)
+            if arrival.packet.stream_index == self.streams.video.index:
                 self._video(arrival)
-            elif self._open is not None and self.streams.audio is not None:
-                self._open.file.write(packet, self.streams.audio)
+            else:
+                self._sound(arrival)
+            if self._cut is not None and arrival.arrival_us - self._cut.since_us > SOUND_WAIT_US:
+                self._turn()
         except OSError as error:
             self._disk_failed(error)
+        self._slowest_us = max(self._slowest_us, self.steady.now_us() - began_us)
+
+    def finish(self) -> None:
+        """Close the open segment, if any: the stretch is over. Never raises for the disk."""
+        try:
+            if self._cut is not None:
+                self._turn()
+            if self._open is not None:
+                self._close(None)
+        except (HindsightError, OSError, RecordingFailed) as error:
+            log.error("camera %s: closing failed (%s)", self.camera.slug, error)
+
+    def _judge(self, arrival: Arrival) -> None:
+        """By outcome: bytes alone are no recording."""
+        patience_us = int(self.directory.settings.recorder.read_timeout_s * US)
+        if arrival.arrival_us - self._last_arrival_us > patience_us + SILENCE_US:
+            if arrival.packet.stream_index != self.streams.video.index:
+                raise RecordingFailed(GapCause.STALLED, "sound comes, but no picture")
+        elif self._last_arrival_us - self._moved_us > patience_us:
+            raise RecordingFailed(GapCause.STALLED, "pictures come, but their time stands still")
 
     def _video(self, arrival: Arrival) -> None:
         packet = arrival.packet
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is None:
             return  # never: the feed dates every packet
-        self._check_jump(packet, pts)
-        self._last_pts = pts
-        self.clock.observe(pts, arrival.arrival_us, arrival.camera_us)
+        dts = packet.dts if packet.dts is not None else pts
+        if self._last_dts is not None:
+            step_s = float((dts - self._last_dts) * self._base)
+            if step_s > JUMP_FORWARD_S or step_s < -JUMP_BACK_S:
+                self._break(step_s, arrival)
+        if self._last_dts is None or dts != self._last_dts:
+            self._moved_us = arrival.arrival_us
+        self._last_dts, self._last_pts = dts, pts
+        self._last_arrival_us, self._slowest_us = arrival.arrival_us, 0
+        self.clock.observe(pts, dts, arrival.arrival_us, arrival.camera_us)
         self.progress.pictures += 1
         if packet.is_keyframe:
-            if self._keyframe_pts is not None and pts > self._keyframe_pts:
-                self.progress.gop_us = int((pts - self._keyframe_pts) * self._base * US)
-            self._keyframe_pts = pts
-            if self._open is not None and self._is_due(pts):
-                self._close(pts)
-            if self._open is None:
-                self._begin(pts)
-        if self._open is not None:
+            self._keyframe(arrival, pts)
+        if self._cut is not None:
+            self._hold(packet)
+        elif self._open is not None:
             self._open.file.write(packet, self.streams.video)
         else:
             self._wait_for_keyframe(arrival.arrival_us)
+
+    def _keyframe(self, arrival: Arrival, pts: int) -> None:
+        if self._keyframe_pts is not None and pts > self._keyframe_pts:
+            self.progress.gop_us = int((pts - self._keyframe_pts) * self._base * US)
+        self._keyframe_pts = pts
+        extradata, set_us = self._parameters.changed(arrival.packet), self.steady.slip_us
+        must = extradata is not None or abs(set_us) > SET_US
+        if self._cut is not None and must:
+            self._turn()
+        if extradata is not None:
+            self._picture = self._changed(extradata, arrival.packet)
+        if abs(set_us) > SET_US:
+            self._clock_was_set(pts, set_us)
+        if self._cut is None and (self._open is None or must or self._is_due(pts)):
+            self._cut = _Cut(pts, arrival.arrival_us, self._picture)
+            if self.streams.audio is None or (self._open is not None and not self._hears()):
+                self._turn()
+
+    def _sound(self, arrival: Arrival) -> None:
+        """Sound belongs to the segment whose pictures it accompanies, however late it comes."""
+        audio, packet = self.streams.audio, arrival.packet
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if audio is None or ticks is None:
+            return
+        self._heard_us = arrival.arrival_us
+        base = audio.time_base or Fraction(1, 90_000)
+        if self._cut is not None and ticks * base >= self._cut.pts * self._base:
+            self._hold(packet)
+            if self._cut is not None:
+                self._turn()
+        elif self._open is not None and self._open.has_sound:
+            self._open.file.write(packet, audio)
+        elif self._open is not None:
+            self._open.unheard += 1
+
+    def _hears(self) -> bool:
+        """Whether sound comes, as far as the last second tells."""
+        return self._heard_us is not None and self._last_arrival_us - self._heard_us < US
+
+    def _hold(self, packet: Packet[Any]) -> None:
+        assert self._cut is not None
+        self._cut.held.append(packet)
+        self._cut.bytes += packet.size
+        if self._cut.bytes > SOUND_WAIT_BYTES:
+            self._turn()
+
+    def _turn(self) -> None:
+        """From the open segment, if there is one, to the next, at the cut."""
+        assert self._cut is not None
+        cut, self._cut = self._cut, None
+        if self._open is not None:
+            self._close(cut.pts)
+        opened = self._begin(cut.pts, cut.picture, has_sound=self._hears())
+        for packet in cut.held:
+            video = packet.stream_index == self.streams.video.index
+            source = self.streams.video if video else self.streams.audio
+            if source is not None:
+                opened.file.write(packet, source)
 
     def _wait_for_keyframe(self, now_us: int) -> None:
         if self._waiting_since_us is None:
@@ -143,67 +253,87 @@ class Segmenter:
 
     def _is_due(self, pts: int) -> bool:
         assert self._open is not None
+        if self._open.unheard >= SOUND_AGAIN:
+            return True
         segment_s = self.directory.settings.recorder.segment_s
         return should_cut(
             self.clock.at_us(pts), self._open.facts.start_us, self._open.boundary_us,
             self.progress.gop_us, segment_s,
         )  # fmt: skip
 
-    def _check_jump(self, packet: Packet[Any], pts: int) -> None:
-        dts = packet.dts if packet.dts is not None else pts
-        last, self._last_dts = self._last_dts, dts
-        if last is None:
-            return
-        step_s = float((dts - last) * self._base)
-        if step_s > JUMP_FORWARD_S or step_s < -JUMP_BACK_S:
-            self.finish()
-            raise RecordingFailed(
-                GapCause.PTS_JUMP, f"the stream's time stamps jumped by {step_s:+.1f} s"
-            )
+    def _break(self, step_s: float, arrival: Arrival) -> None:
+        """The time stamps jumped: another stretch begins. Time is missing only where none came."""
+        self.finish()
+        silent_us = arrival.arrival_us - self._last_arrival_us
+        missing_us = silent_us if silent_us > SILENCE_US else 0
+        slow = self._slowest_us > SLOW_DISK_US
+        cause = GapCause.DISK_SLOW if slow else GapCause.PTS_JUMP
+        detail = f"time stamps jumped by {step_s:+.1f} s after {silent_us / US:.1f} s of silence"
+        log.warning("camera %s: %s", self.camera.slug, detail)
+        self._begin_gap(cause, detail)
+        begins_us = None
+        if self.progress.recorded_to_us is not None:
+            begins_us = self.progress.recorded_to_us + missing_us
+        self.clock = self._new_clock(begins_us)
+        self._keyframe_pts = None
 
-    def _begin(self, pts: int) -> None:
+    def _clock_was_set(self, pts: int, set_us: int) -> None:
+        """The machine's clock was set while we ran: from here on it is believed again."""
+        self.finish()
+        detail = f"the recorder's clock was set by {set_us / US:+.1f} s"
+        log.warning("camera %s: %s", self.camera.slug, detail)
+        self._begin_gap(GapCause.PTS_JUMP, detail)
+        self.steady.set()
+        self.clock = self._new_clock(self.clock.at_us(pts) + set_us)
+        self.clock.observe(pts, pts, self.steady.now_us(), None)
+
+    def _new_clock(self, begins_us: int | None = None) -> WallClock:
+        floor = floor_us(self.progress.recorded_to_us, self.steady.now_us())
+        return WallClock(self._base, not_before_us=floor, begins_us=begins_us)
+
+    def _changed(self, extradata: bytes, packet: Packet[Any]) -> Picture | None:
+        size = picture_size(codec_name(self.streams.video), extradata, bytes(packet))
+        if size is None:
+            return self._picture
+        log.warning("camera %s changed its picture to %d×%d", self.camera.slug, *size)
+        return Picture(extradata, *size)
+
+    def _begin_gap(self, cause: GapCause, detail: str) -> None:
+        start_us = self.progress.recorded_to_us
+        if start_us is None:
+            return  # nothing was recorded yet: the time before the first picture is its own matter
+        camera_id = self.camera.id
+        self.scribe.enter(lambda tx: timeline.open_gap(tx, camera_id, start_us, cause, detail))
+
+    def _begin(self, pts: int, picture: Picture | None, *, has_sound: bool) -> _Open:
         settings = self.directory.settings
         start_us = self.clock.at_us(pts)
-        volume = self._volume()
-        with self.directory.ledger.read() as tx:
-            prev = previous_hash(tx, self.camera)
+        volume = volume_for_next(self.directory)
         segment_id = str(ULID())
         facts = Facts(
-            segment=segment_id, camera=self.camera.slug, start_us=start_us, prev_sha256=prev,
-            clock_source=self.clock.source, clock_error_us=self.clock.error_us, first_pts=pts,
+            segment=segment_id, camera=self.camera.slug, start_us=start_us,
+            prev_sha256=self.progress.chain, clock_source=self.clock.source,
+            clock_error_us=self.clock.error_us, first_pts=pts,
             time_base=f"{self._base.numerator}/{self._base.denominator}",
             created_us=self.directory.clock.now_us(),
         )  # fmt: skip
-        relative = segment_path(self.camera.slug, start_us, segment_id, "mp4")
+        relative = segment_path(self.camera.slug, start_us, segment_id, SUFFIX.lstrip("."))
+        streams = self.streams if has_sound else replace(self.streams, audio=None)
         file = SegmentFile(
-            volume.file(relative), facts, self.streams, pts, settings.recorder.fragment_s
+            volume.file(relative), facts, streams, pts, settings.recorder.fragment_s, picture
         )
         boundary = next_boundary_us(start_us, settings.recorder.segment_s)
-        self._open = _Open(file, facts, volume, relative, boundary)
-        with self.directory.ledger.write() as tx:
-            if timeline.open_expectation(tx, self.camera.id) is None:
-                timeline.expect(tx, self.camera.id, start_us)
-            timeline.close_gap(tx, self.camera.id, start_us)
+        opened = self._open = _Open(file, facts, volume, relative, boundary, has_sound)
+        self._waiting_since_us = None
+        taken_on_us = self.progress.taken_on_us
 
-    def _volume(self) -> Volume:
-        """The volume for the next segment, verified; RecordingFailed when there is none."""
-        try:
-            volume = self.directory.archive.recording_volume()
-        except Unavailable as error:
-            raise RecordingFailed(GapCause.WRONG_VOLUME, str(error)) from None
-        floor = self.directory.settings.retention.free_floor_bytes
-        if volume.free_bytes() < floor:
-            raise RecordingFailed(
-                GapCause.DISK_FULL,
-                f"volume {volume.name} has less than {floor} bytes free; free space or add one",
-            )
-        return volume
+        self.scribe.enter(lambda tx: bookkeeping.began(tx, self.camera.id, start_us, taken_on_us))
+        return opened
 
-    def _close(self, next_pts: int | None) -> Segment:
+    def _close(self, next_pts: int | None) -> None:
         """Publish the open segment; its end is the next one's start, or its last picture's end."""
         assert self._open is not None
-        opened, self._open = self._open, None
-        file = opened.file
+        opened, file = self._open, self._open.file
         end_pts = file.end_pts if next_pts is None else next_pts
         if next_pts is not None:
             self.clock.slew(next_pts)
@@ -211,73 +341,30 @@ class Segmenter:
         try:
             written = file.publish()
         except OSError as error:
-            self._recover(opened)
-            raise error
-        duration_us = int((end_pts - file.first_pts) * self._base * US)
-        row = segment_row(
-            self.camera, opened.volume, opened.facts, self._shape(file, duration_us),
-            path=opened.relative, end_us=end_us, duration_us=duration_us,
-            size_bytes=written.size_bytes, sha256=written.sha256, recovered=False,
-        )  # fmt: skip
-        try:
-            with self.directory.ledger.write() as tx:
-                segments.insert_segment(tx, row)
-        except HindsightError:  # a full disk, a busy ledger: the second try may find room
-            self._recover(opened)
-            raise
-        self.progress.recorded_to_us = end_us
-        return row
-
-    def _shape(self, file: SegmentFile, duration_us: int) -> Shape:
-        context = self.streams.video.codec_context
-        audio = self.streams.audio
-        fps = file.pictures * US / duration_us if duration_us else None
-        return Shape(
-            context.name, context.width, context.height,
-            None if fps is None else round(fps, 3),
-            None if audio is None else audio.codec_context.name,
+            self._disk_failed(error)
+        self._open = None
+        self._keep(
+            closed_row(
+                self.camera, opened.volume, opened.relative, opened.facts, written, end_us=end_us,
+                duration_us=int((end_pts - file.first_pts) * self._base * US),
+                pictures=file.pictures,
+            )
         )  # fmt: skip
 
-    def finish(self) -> None:
-        """Close the open segment, if any: the stretch is over. Never raises for the disk."""
-        if self._open is None:
-            return
-        try:
-            self._close(None)
-        except (HindsightError, OSError) as error:
-            log.error("camera %s: closing failed (%s)", self.camera.slug, error)
+    def _keep(self, row: Segment) -> None:
+        self.progress.chain = row.sha256
+        self.progress.recorded_to_us = row.end_us
+        self.scribe.enter(lambda tx: bookkeeping.closed(tx, row))
 
-    def _disk_failed(self, error: OSError) -> None:
-        volume = None
-        if self._open is not None:
-            opened, self._open = self._open, None
-            volume = opened.volume
+    def _disk_failed(self, error: OSError) -> NoReturn:
+        """Keep what is whole of the segment the disk refused, and say why it ends."""
+        opened, self._open, self._cut = self._open, None, None
+        if opened is not None:
             opened.file.abandon()
-            self._recover(opened)
-        cause = GapCause.DISK_FULL if error.errno in FULL else GapCause.UNKNOWN
-        if cause is GapCause.UNKNOWN and volume is not None:
             try:
-                volume.verify()
-            except Unavailable:
-                cause = GapCause.WRONG_VOLUME
-        name = "the volume" if volume is None else f"volume {volume.name}"
-        raise RecordingFailed(cause, f"{name} cannot be written: {error.strerror or error}")
-
-    def _recover(self, opened: _Open) -> None:
-        """Keep what is whole of a segment the disk refused to finish."""
-        try:
-            for row in adopt_leftovers(self.directory, self.camera):
-                self.progress.recorded_to_us = row.end_us
-        except (HindsightError, OSError) as error:
-            log.error("camera %s: the rest of %s waits for the next start (%s)",
-                      self.camera.slug, opened.relative, error)  # fmt: skip
-
-
-def _recorded_to_us(directory: DataDirectory, camera: Camera) -> int:
-    """End of the camera's newest footage; 0 without any, or when nothing can be appended to it."""
-    now_us = directory.clock.now_us()
-    with directory.ledger.read() as tx:
-        before, _ = segments.neighbours(tx, camera.id, now_us + OVERHANG_US)
-    if before is None or before.end_us > now_us + OVERHANG_US:
-        return 0
-    return before.end_us
+                if row := salvage(self.camera, opened.volume, opened.file.open_path):
+                    self._keep(row)
+            except (HindsightError, OSError) as still:
+                log.error("camera %s: the rest of %s waits for the next start (%s)",
+                          self.camera.slug, opened.relative, still)  # fmt: skip
+        raise refused(error, None if opened is None else opened.volume) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -10,10 +12,12 @@ import av
 import av.error
 from av.container import InputContainer
 
+from recorder.srt import SrtStream
 from storage.clock import US
 from storage.settings import RecorderSettings
 from storage.source_url import join_url
 
+NOTHING_CAME = "nothing came in time"
 # Enough to learn the parameters of any camera we met; the defaults cost a second more per open.
 PROBE = {"analyzeduration": "1500000", "probesize": "1500000"}
 
@@ -23,11 +27,11 @@ class Source:
     """What to open. `url` may hold credentials: it never leaves the capture process."""
 
     url: str
-    shown: str  # without credentials, for messages
     options: dict[str, str] = field(default_factory=dict)
     format: str | None = None
     file: Path | None = None  # a file played at its own pace
     loop: bool = False
+    srt: bool = False  # read through libsrt
     pulled: bool = False  # the far side sends as fast as we read: reading waits for real time
 
 
@@ -41,9 +45,8 @@ def source_of(url: str, credentials: tuple[str, str] | None, settings: RecorderS
     parts = urlsplit(url)
     words = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme == "file":
-        # Absolute: a relative name such as `concat:…` would be a protocol to FFmpeg.
-        path = Path(unquote(parts.path)).absolute()
-        return Source(str(path), url, file=path, loop=words.get("loop") == "1")
+        path = _file_of(url)
+        return Source(str(path), file=path, loop=words.get("loop") == "1")
     options = dict(PROBE)
     format_name = None
     query = parts.query
@@ -56,11 +59,25 @@ def source_of(url: str, credentials: tuple[str, str] | None, settings: RecorderS
         query = _without(query, "listen")
     if parts.scheme in ("tcp", "udp"):  # FFmpeg's tcp takes `listen` from the URL only
         format_name = "mpegts"
+    if parts.scheme == "srt":
+        return Source(url, options, "mpegts", srt=True)
     bare = urlunsplit(parts._replace(query=query))
     if credentials is not None and not any(credentials):
         credentials = None  # the '@' of udp://@:5000 names nobody
     pulled = parts.scheme in ("http", "https") and "listen" not in options
-    return Source(join_url(bare, credentials), url, options, format_name, pulled=pulled)
+    return Source(join_url(bare, credentials), options, format_name, pulled=pulled)
+
+
+def _file_of(url: str) -> Path:
+    """`file:/x.mp4`, `file:///x.mp4`, spelt as typed or percent-encoded.
+
+    Absolute, for a relative name such as `concat:…` would be a protocol to FFmpeg.
+    """
+    text = url.partition(":")[2].partition("?")[0]
+    if text.startswith("//"):
+        text = "/" + text.lstrip("/")
+    path = Path(text)
+    return (path if path.exists() else Path(unquote(text))).absolute()
 
 
 def _without(query: str, word: str) -> str:
@@ -68,20 +85,31 @@ def _without(query: str, word: str) -> str:
     return "&".join(kept)
 
 
-def open_source(source: Source, settings: RecorderSettings) -> InputContainer:
-    """Open for demuxing; SourceFailed with a sentence when it cannot be.
+def open_source(source: Source, settings: RecorderSettings) -> tuple[InputContainer, ExitStack]:
+    """Open for demuxing: the container, and what closes it with all it stands on.
 
-    A listening source waits for its sender as long as the read timeout allows, then is opened
-    again by the caller.
+    SourceFailed with a sentence when it cannot be. A listening source waits for its sender as long
+    as the timeout allows, then is opened again by the caller.
     """
+    times = (settings.open_timeout_s, settings.read_timeout_s)
+    began = time.monotonic()
     try:
-        return av.open(
-            source.url,
-            format=source.format,
-            options=source.options,
-            timeout=(settings.open_timeout_s, settings.read_timeout_s),
-        )
+        with ExitStack() as stack:
+            stream = None
+            if source.srt:
+                stream = stack.enter_context(closing(SrtStream(source.url, *times)))
+            container = av.open(
+                stream or source.url,
+                "r",
+                format=source.format,
+                options=source.options,
+                timeout=times,
+            )
+            stack.enter_context(container)
+            return container, stack.pop_all()
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        if time.monotonic() - began >= settings.open_timeout_s:
+            raise SourceFailed(NOTHING_CAME) from None  # whatever FFmpeg makes of its interruption
         raise SourceFailed(reason(error)) from None
 
 
@@ -89,7 +117,9 @@ def reason(error: BaseException) -> str:
     """A sentence without the URL, which may hold a password."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if isinstance(error, av.error.ExitError | TimeoutError):
-        return "nothing came in time"
+        return NOTHING_CAME
+    if isinstance(error, av.error.InvalidDataError):
+        return "what came is no stream FFmpeg can read, or the far side hung up"
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return f"wrong user or password ({text})"
     return str(text)[:300]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 
+from recorder import bookkeeping
 from recorder.closing import adopt_leftovers
+from recorder.failing import RecordingFailed
 from recorder.packets import Feed
-from recorder.segmenter import Progress, RecordingFailed, Segmenter
+from recorder.scribe import Scribe
+from recorder.segmenter import Progress, Segmenter
 from recorder.sources import SourceFailed, source_of
-from storage import camera_states, register, segments, timeline
+from storage import register, segments, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import Conflict, HindsightError
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.5
 STATE_EVERY_US = 2 * US
 LOCK_WAIT_S = 0.25
+DRAIN_S = 10.0  # what the ledger gets to take the last rows; later they are adopted
+SETTLED_PICTURES = 50  # a connection that brought so many was a good one
 AHEAD_US = 10 * US  # what a web server may send before it is made to wait
 
 
@@ -37,6 +41,7 @@ class Station(threading.Thread):
         self,
         directory: DataDirectory,
         camera: Camera,
+        scribe: Scribe,
         *,
         restarts: int = 0,
         cause_before: GapCause = GapCause.UNKNOWN,
@@ -44,18 +49,20 @@ class Station(threading.Thread):
         super().__init__(name=f"station {camera.slug}", daemon=True)
         self.directory = directory
         self.camera = camera
+        self.scribe = scribe
         self.stop = threading.Event()
         self.restarts = restarts
         self.cause_before = cause_before
-        self.progress = Progress()
+        self.progress = Progress(taken_on_us=directory.clock.now_us())
         self.step_us = directory.clock.monotonic_us()
+        self.is_writing = False  # what it does since `step_us` is waiting for the disk
         self.finished = False  # a file that is not looped came to its end
         self._lock = threading.Lock()  # guards the segmenter against `finish` from outside
         self._segmenter: Segmenter | None = None
         self._held = ExitStack()  # the lock of this camera
         self._state = ("connecting", directory.clock.now_us())
         self._error: str | None = None
-        self._state_written_us = 0
+        self._state_said_us = 0
         self._rate = _Rate()
 
     def run(self) -> None:
@@ -65,6 +72,7 @@ class Station(threading.Thread):
                 with ExitStack() as self._held:
                     self._held.enter_context(self.directory.exclusive(f"capture-{self.camera.id}"))
                     self._work()
+                    self.scribe.drain(DRAIN_S)
                 return
             except Conflict:
                 self._error = "another capture process still closes a segment of this camera"
@@ -73,30 +81,29 @@ class Station(threading.Thread):
 
     def _work(self) -> None:
         wait_s = FIRST_WAIT_S
-        self._guarded(self._take_on)
+        self._take_on()
         while not self.stop.is_set():
-            began_us = self.directory.clock.now_us()
             pictures = self.progress.pictures
             try:
                 self._record()
             except SourceFailed as failure:
                 got = self.progress.pictures > pictures
                 cause = GapCause.STALLED if got else GapCause.CONNECT_FAILED
-                self._failed(cause, str(failure), began_us)
+                self._failed(cause, str(failure))
             except RecordingFailed as failure:
-                self._failed(failure.cause, failure.detail, began_us)
-            except Exception as error:  # a busy ledger, a muxer that refuses a packet, a defect of
-                # ours: this stretch is over, and never silently; the next one gets its chance.
+                self._failed(failure.cause, failure.detail)
+            except Exception as error:  # a muxer that refuses a packet, a defect of ours: this
+                # stretch is over, and never silently; the next one gets its chance.
                 log.debug("camera %s", self.camera.slug, exc_info=True)
-                self._failed(GapCause.UNKNOWN, str(error) or type(error).__name__, began_us)
+                self._failed(GapCause.UNKNOWN, str(error) or type(error).__name__)
             if self.finished or self.stop.is_set():
                 break
-            if self.progress.pictures > pictures + 50:
+            if self.progress.pictures > pictures + SETTLED_PICTURES:
                 wait_s = FIRST_WAIT_S
             self._wait(wait_s * random.uniform(0.8, 1.2))
             wait_s = min(wait_s * 2, self.directory.settings.recorder.backoff_s)
         if self.finished:
-            self._guarded(self._end_of_file)
+            self._end_of_file()
         self._say("stopped", force=True)
 
     def _wait(self, seconds: float) -> None:
@@ -111,34 +118,37 @@ class Station(threading.Thread):
 
     def leave(self) -> None:
         """Give up this thread, which hangs in FFmpeg; its segment is closed for it."""
-        self.finish()
+        if self._lock.acquire(timeout=LOCK_WAIT_S):  # else it hangs in the disk: to be adopted
+            try:
+                self._finish()
+            finally:
+                self._lock.release()
         self._say("stopped", force=True)
+        self.scribe.drain(DRAIN_S)
         self._held.close()
 
-    def finish(self) -> None:
-        """Close the open segment; from the main thread when this one hangs in FFmpeg."""
-        with self._lock:
-            if self._segmenter is not None:
-                self._segmenter.finish()
-                self._segmenter = None
+    def _finish(self) -> None:
+        if self._segmenter is not None:
+            self._segmenter.finish()
+            self._segmenter = None
 
     def _take_on(self) -> None:
         """Adopt what a kill left, and see that the time since is a gap."""
-        adopt_leftovers(self.directory, self.camera)
-        with self.directory.ledger.write() as tx:
-            now_us = self.directory.clock.now_us()
-            since = timeline.open_expectation(tx, self.camera.id)
-            if since is None and not self.restarts:
-                return  # expected from its first picture on, or from a first failure
-            if since is None:  # a process was lost before it could say either
-                timeline.expect(tx, self.camera.id, now_us)
-                since = now_us
-            running = timeline.gaps(tx, camera_ids=[self.camera.id], from_us=now_us)
-            if any(gap.end_us is None for gap in running):
-                return
-            newest, _ = segments.neighbours(tx, self.camera.id, now_us)
-            start_us = since if newest is None else max(since, newest.end_us)
-            timeline.open_gap(tx, self.camera.id, start_us, self.cause_before)
+        try:
+            adopt_leftovers(self.directory, self.camera)
+            with self.directory.ledger.read() as tx:
+                newest = segments.last_segment(tx, self.camera.id)
+                latest, _ = segments.neighbours(tx, self.camera.id, self.progress.taken_on_us)
+        except (HindsightError, OSError) as error:  # a busy ledger: the next start finds them
+            log.error("camera %s: %s", self.camera.slug, error)
+        else:
+            self.progress.chain = None if newest is None else newest.sha256
+            self.progress.recorded_to_us = None if latest is None else latest.end_us
+        camera_id, now_us, cause = self.camera.id, self.progress.taken_on_us, self.cause_before
+        again = self.restarts > 0
+        self.scribe.enter(
+            lambda tx: bookkeeping.taken_on(tx, camera_id, now_us, cause, again=again)
+        )
 
     def _record(self) -> None:
         with self.directory.ledger.read() as tx:
@@ -153,15 +163,16 @@ class Station(threading.Thread):
             self._mark()
             with self._lock:
                 self._segmenter = Segmenter(
-                    self.directory, self.camera, feed.streams, self.progress
+                    self.directory, self.camera, feed, self.progress, self.scribe
                 )
             for arrival in feed.packets(self.stop):
-                self._mark()
+                self._mark(writing=True)
                 with self._lock:
                     if self._segmenter is None:
                         return  # finished from outside
                     self._segmenter.feed(arrival)
                     recording, ahead_us = self._segmenter.is_recording, self._segmenter.ahead_us
+                self._mark()
                 self._rate.add(arrival.packet.size, self.progress.pictures, self.step_us)
                 if recording:
                     self._say("recording")
@@ -169,66 +180,57 @@ class Station(threading.Thread):
                     self._wait((ahead_us - AHEAD_US) / US)
             self.finished = source.file is not None and not self.stop.is_set()
         finally:
-            self.finish()
+            with self._lock:
+                self._finish()
             feed.close()
 
-    def _failed(self, cause: GapCause, detail: str, began_us: int) -> None:
-        """The gap begins where the footage ends; at the attempt when there never was any."""
+    def _failed(self, cause: GapCause, detail: str) -> None:
+        """The gap begins where the footage ends; where the camera was taken on when there never
+        was any."""
         if self.stop.is_set():
             return  # what is expected from here on is the supervisor's to say
         detail = redact(detail)
         log.warning("camera %s: %s: %s", self.camera.slug, cause.value, detail)
         self._error = detail
-
-        def note() -> None:
-            with self.directory.ledger.write() as tx:
-                if timeline.open_expectation(tx, self.camera.id) is None:
-                    timeline.expect(tx, self.camera.id, began_us)
-                start_us = self.progress.recorded_to_us or began_us
-                timeline.open_gap(tx, self.camera.id, start_us, cause, detail)
-
-        self._guarded(note)
-        self._say("stalled" if self.progress.recorded_to_us else "connecting", force=True)
+        camera_id, taken_on_us = self.camera.id, self.progress.taken_on_us
+        recorded_to_us = self.progress.recorded_to_us
+        self.scribe.enter(
+            lambda tx: bookkeeping.failed(
+                tx, camera_id, cause, detail, taken_on_us=taken_on_us,
+                recorded_to_us=recorded_to_us,
+            )
+        )  # fmt: skip
+        self._say("stalled" if recorded_to_us else "connecting", force=True)
 
     def _end_of_file(self) -> None:
-        with self.directory.ledger.write() as tx:
-            end_us = self.progress.recorded_to_us or self.directory.clock.now_us()
-            timeline.end_expectation(tx, self.camera.id, end_us)
+        end_us = self.progress.recorded_to_us or self.directory.clock.now_us()
+        self.scribe.enter(lambda tx: timeline.end_expectation(tx, self.camera.id, end_us))
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Bookkeeping that may fail (a full disk, a busy ledger) without ending the thread."""
-        try:
-            work()
-        except (HindsightError, OSError) as error:
-            log.error("camera %s: %s", self.camera.slug, error)
-
-    def _mark(self) -> None:
+    def _mark(self, *, writing: bool = False) -> None:
+        self.is_writing = writing
         self.step_us = self.directory.clock.monotonic_us()
 
     def _say(self, state: str, *, force: bool = False) -> None:
-        """Write the state row, at most every STATE_EVERY_US unless the state changed."""
+        """Have the state row written, every STATE_EVERY_US or at once when the state changed."""
         now_us = self.directory.clock.now_us()
         if state == "recording":
             self._error = None
         changed = state != self._state[0]
         if changed:
             self._state = (state, now_us)
-        if not (changed or force or now_us - self._state_written_us >= STATE_EVERY_US):
+        if not (changed or force or now_us - self._state_said_us >= STATE_EVERY_US):
             return
-        self._state_written_us = now_us
+        self._state_said_us = now_us
         gop_us = self.progress.gop_us
-        row = CameraState(
-            camera_id=self.camera.id, state=state, since_us=self._state[1], alive_us=now_us,
-            last_packet_us=self.progress.last_packet_us, bitrate_bps=self._rate.bits_per_s,
-            fps=self._rate.pictures_per_s, gop_s=None if gop_us is None else gop_us / US,
-            restarts=self.restarts, error=self._error,
+        self.scribe.say(
+            CameraState(
+                camera_id=self.camera.id, state=state, since_us=self._state[1], alive_us=now_us,
+                last_packet_us=self.progress.last_packet_us, bitrate_bps=self._rate.bits_per_s,
+                fps=self._rate.pictures_per_s, gop_s=None if gop_us is None else gop_us / US,
+                restarts=self.restarts, error=self._error,
+            ),
+            now=changed or force,
         )  # fmt: skip
-
-        def write() -> None:
-            with self.directory.ledger.write() as tx:
-                camera_states.set_state(tx, row)
-
-        self._guarded(write)
 
 
 class _Rate:

@@ -8,17 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection
 
-from storage import register, segments, timeline
-from storage.clock import US
+from recorder import bookkeeping
+from recorder.closing import adopt_leftovers
+from storage import register
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
-from storage.vocabulary import Camera, GapCause, Span
+from storage.vocabulary import Camera, GapCause
 
 log = logging.getLogger(__name__)
 REGISTER_EVERY_S = 3.0
@@ -26,8 +28,8 @@ TICK_S = 0.25
 BEAT_LOST_S = 15.0  # a process that says nothing so long is wedged as a whole
 START_GRACE_S = 30.0  # importing FFmpeg and opening the ledger on a busy machine
 GRACE_S = 20.0  # after being told to stop
+END_S = 8.0  # the same for a process with a camera that hangs: the others wait for it
 RESPAWN_MOST_S = 30.0
-STOP_US = 2 * US  # footage that ends this close to a stop reaches it
 
 
 @dataclass(slots=True)
@@ -37,10 +39,11 @@ class Capture:
     cameras: list[Camera]
     process: subprocess.Popen[bytes]
     heard: float
-    started: float
     listener: threading.Thread | None = None
     leaving: dict[int, int] = field(default_factory=dict)  # camera → when it was told to stop, UTC
     beat: dict[str, dict[str, object]] = field(default_factory=dict)
+    hung: list[Camera] = field(default_factory=list)  # whose threads did not come back
+    let_go_at: float | None = None
 
     def says(self, camera: Camera, word: str) -> object:
         """What was last heard of a camera; None when nothing was."""
@@ -55,6 +58,7 @@ class Capture:
 
     def let_go(self) -> None:
         """Tell it to end."""
+        self.let_go_at = time.monotonic()
         if self.process.stdin is not None:
             with suppress(OSError):
                 self.process.stdin.close()
@@ -178,10 +182,12 @@ class Supervisor:
         # Passwords stay in the ledger: the process unseals them itself.
         argv = [sys.executable, "-m", "recorder.capture", str(self.directory.root)]
         process = subprocess.Popen(
-            [*argv, json.dumps(plan)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*argv, json.dumps(plan)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for us; we decide when captures stop
         )
-        now = time.monotonic()
-        capture = Capture(cameras, process, heard=now, started=now)
+        capture = Capture(cameras, process, heard=time.monotonic())
         capture.listener = threading.Thread(target=self._listen, args=(capture,), daemon=True)
         capture.listener.start()
         return capture
@@ -209,7 +215,8 @@ class Supervisor:
                     self.finished.add(camera.id)
             self._part(capture)
             if code is not None:
-                self._lost(capture, f"ended with {code}", blamed=None)
+                how = "hung" if capture.hung else f"ended with {code}"
+                self._lost(capture, how, blamed=capture.hung or None)
                 continue
             now = time.monotonic()
             hung = [
@@ -218,11 +225,15 @@ class Supervisor:
                 if float(str(capture.says(camera, "silent_s") or 0)) > patience
                 and camera.id not in self.finished
             ]
-            wedged = now - capture.heard > BEAT_LOST_S and now - capture.started > START_GRACE_S
-            if hung or wedged:
-                capture.process.kill()
-                capture.process.wait()
-                self._lost(capture, "hung", blamed=hung or None)
+            silent_s = now - capture.heard
+            if silent_s > (BEAT_LOST_S if capture.beat else START_GRACE_S) or (
+                capture.let_go_at is not None and now - capture.let_go_at > END_S
+            ):
+                capture.process.kill()  # judged again in the next tick
+            elif hung and capture.let_go_at is None:
+                # Its main thread is well: it closes the segments of all before it ends.
+                capture.hung = hung
+                capture.let_go()
 
     def _lost(self, capture: Capture, how: str, blamed: list[Camera] | None) -> None:
         """Start its cameras again. The one that hung it gets a process of its own; when nobody
@@ -241,7 +252,10 @@ class Supervisor:
             past.alone = past.alone or (guilty and len(capture.cameras) > 1)
             if guilty:
                 past.not_before = time.monotonic() + min(0.5 * past.restarts, RESPAWN_MOST_S)
-            past.cause = GapCause.STALLED if blamed and camera in blamed else GapCause.UNKNOWN
+            past.cause = GapCause.UNKNOWN
+            if blamed and camera in blamed:
+                slow = bool(capture.says(camera, "writing"))
+                past.cause = GapCause.DISK_SLOW if slow else GapCause.STALLED
             log.warning("capture process of camera %s %s; starting it again", camera.slug, how)
 
     def _stop_all(self) -> None:
@@ -255,60 +269,44 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 capture.process.kill()
                 capture.process.wait()
+                for camera in capture.cameras:
+                    self._adopt(camera)
             for camera in capture.cameras:
                 if camera.id in capture.leaving and camera.id not in self._wanted:
                     self._end_expectation(camera, capture.leaving[camera.id])
         self.captures.clear()
 
+    def _adopt(self, camera: Camera) -> None:
+        try:
+            adopt_leftovers(self.directory, camera)
+        except (HindsightError, OSError) as error:  # the next start finds them
+            log.error("camera %s: %s", camera.slug, error)
+
     def _settle(self, now_us: int, *, bounded: bool) -> None:
         """What is expected from now on: nothing after a bounded run, all of it after a signal."""
         for camera in self._wanted.values():
+            if camera.id in self.finished:
+                continue  # a file that came to its end: its station said so
             if bounded:
                 self._end_expectation(camera, now_us)
-                continue
-            with self.directory.ledger.write() as tx:
-                self._note_never_began(tx, camera, now_us)
-                since = timeline.open_expectation(tx, camera.id)
-                if since is None:
-                    continue  # a file that came to its end
-                running = timeline.gaps(tx, camera_ids=[camera.id], from_us=now_us)
-                if any(gap.end_us is None for gap in running):
-                    continue
-                newest, _ = segments.neighbours(tx, camera.id, now_us)
-                start_us = since if newest is None else max(since, newest.end_us)
-                timeline.open_gap(tx, camera.id, start_us, GapCause.SHUTDOWN)
-
-    def _note_never_began(self, tx: Connection, camera: Camera, now_us: int) -> None:
-        """A camera we were to record that neither sent nor failed until now was expected too."""
-        began_us = self._began_us.get(camera.id, now_us)
-        asked = Span(began_us, now_us)
-        if camera.id in self.finished or timeline.expected(tx, camera.id, asked):
-            return
-        timeline.expect(tx, camera.id, began_us)
-        timeline.open_gap(
-            tx, camera.id, began_us, GapCause.CONNECT_FAILED, "nothing had come before the stop"
-        )
+            else:
+                began_us = self._began_us.get(camera.id, now_us)
+                self._note(camera, partial(
+                    bookkeeping.paused, camera_id=camera.id, began_us=began_us, now_us=now_us
+                ))  # fmt: skip
 
     def _end_expectation(self, camera: Camera, now_us: int) -> None:
-        """Nothing is expected from now on: from the end of its footage, when that is just now.
+        began_us = self._began_us.get(camera.id, now_us)
+        self._note(camera, partial(
+            bookkeeping.ended, camera_id=camera.id, began_us=began_us, now_us=now_us
+        ))  # fmt: skip
 
-        Footage that ended earlier without a gap being noted is a loss, and gets one.
-        """
-        with self.directory.ledger.write() as tx:
-            self._note_never_began(tx, camera, now_us)
-            since = timeline.open_expectation(tx, camera.id)
-            if since is None:
-                return
-            newest, _ = segments.neighbours(tx, camera.id, now_us + STOP_US)
-            to_us = since if newest is None else max(newest.end_us, since)
-            running = timeline.gaps(tx, camera_ids=[camera.id], from_us=now_us)
-            if any(gap.end_us is None for gap in running):
-                timeline.close_gap(tx, camera.id, now_us)
-            elif now_us - to_us > STOP_US:
-                timeline.add_gap(tx, camera.id, to_us, now_us, GapCause.UNKNOWN)
-            else:
-                now_us = to_us
-            timeline.end_expectation(tx, camera.id, now_us)
+    def _note(self, camera: Camera, entry: Callable[[Connection], None]) -> None:
+        try:
+            with self.directory.ledger.write() as tx:
+                entry(tx)
+        except HindsightError as error:  # the next start sees that no time is unexplained
+            log.error("camera %s: %s", camera.slug, error)
 
     def _past(self, camera: Camera) -> _History:
         return self._history.setdefault(camera.id, _History())

@@ -7,6 +7,7 @@ not exist. Limits: a disk that lies about fsync is not detected.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from types import TracebackType
 from storage.errors import Conflict, Unavailable
 
 OPEN_SUFFIX = ".open"  # an unfinished file; recovery looks for it
+UNUSABLE_SUFFIX = ".unusable"  # an unfinished file that holds nothing to recover
 
 
 def fsync_directory(path: Path) -> None:
@@ -58,6 +60,7 @@ class HashingFile:
     Written under `final` + '.open'; `publish` fsyncs, renames and fsyncs the directory;
     `discard` removes the unfinished file. It never seeks, so the hash is that of the file.
     An existing `final` is refused (invariant 2) unless `replace` says it is a catalogue file.
+    It is locked while it is written, so that recovery leaves another process's file alone.
     """
 
     def __init__(self, final: Path, mode: int = 0o640, *, replace: bool = False) -> None:
@@ -65,6 +68,7 @@ class HashingFile:
         self.open_path = final.with_name(final.name + OPEN_SUFFIX)
         self._replace = replace
         self._handle = _create(self.open_path, mode)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
         self._digest = hashlib.sha256()
         self.size_bytes = 0
         self._closed = False
@@ -162,6 +166,28 @@ def _taken(path: Path) -> Conflict:
     return Conflict(
         "{file} exists already and is never overwritten; nothing was changed", file=path
     )
+
+
+def is_being_written(open_path: Path) -> bool:
+    """Whether a process still writes this '.open' file."""
+    try:
+        with open_path.open("rb") as source:
+            fcntl.flock(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def set_aside(open_path: Path) -> Path:
+    """Rename an '.open' file that holds nothing whole, so that nobody tries it again."""
+    aside = open_path.with_name(open_path.name.removesuffix(OPEN_SUFFIX) + UNUSABLE_SUFFIX)
+    if aside.exists():
+        raise _taken(aside)
+    open_path.rename(aside)
+    fsync_directory(aside.parent)
+    return aside
 
 
 def publish_recovered(open_path: Path, whole_bytes: int) -> tuple[Path, int, str]:

@@ -11,7 +11,9 @@ import time
 
 # user:password@ in any URL, up to the last '@' before the path: a password may hold one too
 _CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]+@", re.IGNORECASE)
-_QUERY_SECRETS = re.compile(r"(?P<key>[?&](?:password|passwd|pwd|token|key|secret)=)[^&\s]+", re.I)
+_QUERY_SECRETS = re.compile(
+    r"(?P<key>[?&](?:password|passwd|passphrase|pwd|token|key|secret)=)[^&\s]+", re.I
+)
 REPEAT_S = 60.0
 
 

@@ -92,9 +92,14 @@ def neighbours(tx: Connection, camera_id: int, at_us: int) -> tuple[Segment | No
     )
 
 
-def last_segment(tx: Connection, camera_id: int) -> Segment | None:
-    """The latest-closed segment row of a camera, tombstones included: the chain's head."""
+def last_segment(tx: Connection, camera_id: int, origin: str | None = None) -> Segment | None:
+    """The latest-closed segment row of a camera, tombstones included: the chain's head.
+
+    With `origin` ('live' or 'import'), the latest of that kind.
+    """
     query = _query().where(_s.camera_id == camera_id).order_by(_s.id.desc()).limit(1)
+    if origin is not None:
+        query = query.where(_s.origin == origin)
     row = tx.execute(query).mappings().first()
     return None if row is None else _segment(row)
 

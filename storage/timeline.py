@@ -206,6 +206,17 @@ def close_gap(tx: Connection, camera_id: int, end_us: int) -> None:
     tx.execute(update(schema.gap).where(running).values(end_us=end_us))
 
 
+def trim_gaps(tx: Connection, camera_id: int, found: Span) -> None:
+    """Footage of `found` turned up after all: gaps end where it begins, go on where it ends."""
+    for gap in gaps(tx, camera_ids=[camera_id], from_us=found.start_us, to_us=found.end_us):
+        tx.execute(schema.gap.delete().where(_g.id == gap.id))
+        before_us, after_us = min(found.start_us, gap.end_us or found.start_us), found.end_us
+        add_gap(tx, camera_id, gap.start_us, before_us, gap.cause, gap.detail)
+        if gap.end_us is None or gap.end_us > after_us:
+            start_us = max(after_us, gap.start_us)
+            add_gap(tx, camera_id, start_us, gap.end_us, gap.cause, gap.detail)
+
+
 def add_gap(
     tx: Connection,
     camera_id: int,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
 
 import click
 
-from recorder import intake
-from storage import register
+from recorder.intake import NOTE_CHARACTERS, Declaration, import_file
+from recorder.probe import Prober
 from storage.clock import US, parse_time, rfc3339
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
+from storage.commands.segments import document
 from storage.directory import DataDirectory
-from storage.errors import NotFound
+from storage.errors import Invalid, NotFound
 from storage.i18n import N_, tr
-from storage.vocabulary import Camera
+from storage.register import find_camera, slug_of
+from storage.vocabulary import Segment
 
 
 @click.command(
@@ -46,46 +48,53 @@ def command(
     as_json: bool,
 ) -> None:
     """Check every file first, then take them in one by one."""
+    if not math.isfinite(clock_offset):
+        raise Invalid("clock offset {value} is not a number of seconds", value=clock_offset)
+    if len(note or "") > NOTE_CHARACTERS:
+        raise Invalid("the note is longer than {most} characters", most=NOTE_CHARACTERS)
     offset_us = round(clock_offset * US)
     start_us = parse_time(start) + offset_us
+    slug_of(name)
     directory = inv.directory
-    for path in files:
-        intake.probe(path)
-    camera, is_new = _camera(directory, name)
-    taken: list[dict[str, Any]] = []
-    with inv.progress() as bar:
-        total = sum(path.stat().st_size for path in files)
-        task = bar.add_task(tr("importing"), total=total)
-        for path in files:
-            row = intake.import_file(
-                directory, path, camera, start_us, inv.actor(), note=note,
-                clock_offset_us=offset_us, progress=lambda size: bar.advance(task, size),
-            )  # fmt: skip
-            start_us = row.end_us
-            taken.append(
-                {
-                    "id": row.id, "camera": row.camera, "file": str(path),
-                    "start": rfc3339(row.start_us), "end": rfc3339(row.end_us),
-                    "duration_s": row.duration_us / US, "sha256": row.sha256,
-                    "size_bytes": row.size_bytes, "codec": row.codec, "note": row.note,
-                }
-            )  # fmt: skip
+    with Prober() as prober:
+        found = [(path, prober.look(path)) for path in files]
+    is_new = not _is_registered(directory, name)
+    taken: list[Segment] = []
+    try:
+        with inv.progress() as bar:
+            task = bar.add_task(tr("importing"), total=sum(one.size_bytes for _, one in found))
+            for path, probed in found:
+                said = Declaration(name, start_us, offset_us, note)
+                row = import_file(
+                    directory, path, probed, said, inv.actor(),
+                    progress=lambda size: bar.advance(task, size),
+                )  # fmt: skip
+                start_us = row.end_us
+                taken.append(row)
+    finally:  # what was taken in before a file was refused stays, and is told
+        if taken or as_json:
+            _tell(inv, taken, is_new=is_new, as_json=as_json)
+
+
+def _tell(inv: Invocation, taken: list[Segment], *, is_new: bool, as_json: bool) -> None:
     if as_json:
-        inv.json(taken)
+        inv.json([document(row) | {"file": row.original_name} for row in taken])
         return
     if is_new:
-        inv.say("camera {camera} is new and was registered, without a source", camera=camera.slug)
+        inv.say(
+            "camera {camera} is new and was registered, without a source", camera=taken[0].camera
+        )
     inv.table(
         (N_("segment"), N_("file"), N_("start"), N_("seconds"), N_("codec"), N_("note")),
-        ((t["id"], Path(t["file"]).name, t["start"], f"{t['duration_s']:.1f}", t["codec"],
-          t["note"]) for t in taken),
+        ((row.id, row.original_name, rfc3339(row.start_us), f"{row.duration_us / US:.1f}",
+          row.codec, row.note) for row in taken),
     )  # fmt: skip
 
 
-def _camera(directory: DataDirectory, name: str) -> tuple[Camera, bool]:
-    with directory.ledger.write() as tx:
+def _is_registered(directory: DataDirectory, name: str) -> bool:
+    with directory.ledger.read() as tx:
         try:
-            return register.find_camera(tx, name), False
+            find_camera(tx, name)
         except NotFound:
-            now_us = directory.clock.now_us()
-            return register.add_camera(tx, name=name, url=None, created_us=now_us), True
+            return False
+    return True

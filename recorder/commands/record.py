@@ -8,10 +8,12 @@ import threading
 import click
 
 from recorder.supervisor import Supervisor
-from storage import register
+from storage.clock import US
 from storage.commandline import HindsightCommand, Invocation, pass_invocation
 from storage.errors import NotFound
 from storage.i18n import N_
+from storage.register import cameras, find_cameras
+from storage.segments import iterate
 
 
 @click.command(
@@ -30,17 +32,30 @@ def command(inv: Invocation, names: tuple[str, ...], seconds: float | None) -> N
     """Run the supervisor in this process."""
     directory = inv.directory
     with directory.ledger.read() as tx:
-        found = register.find_cameras(tx, names) if names else register.cameras(tx, enabled=True)
-    if not any(camera.url and camera.enabled for camera in found):
+        found = find_cameras(tx, names) if names else cameras(tx, enabled=True)
+    ready = [camera for camera in found if camera.url and camera.enabled]
+    if not ready:
         raise NotFound("no enabled camera with a source; `hindsight camera add` registers one")
     stop = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
+    began_us = directory.clock.now_us()
     try:
         with directory.exclusive("record"):
+            inv.say("Recording (cameras: {n}); Ctrl-C closes the segments and stops.", n=len(ready))
             Supervisor(directory, names or None).run(stop, seconds)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    with directory.ledger.read() as tx:
+        kept = [
+            row for row in iterate(tx, from_us=began_us)
+            if row.origin == "live" and row.created_us >= began_us
+        ]  # fmt: skip
+    inv.say(
+        "Stopped. Segments kept: {n}; footage: {seconds} s, {size} MB.", n=len(kept),
+        seconds=round(sum(row.duration_us for row in kept) / US),
+        size=round(sum(row.size_bytes for row in kept) / 1e6, 1),
+    )  # fmt: skip

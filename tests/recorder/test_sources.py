@@ -76,16 +76,7 @@ def road(
                           "/aac": Mount(units, audio="aac"),
                           "/alaw": Mount(units, audio="alaw")}, auth="digest")  # fmt: skip
     basic = rtsp_server({"/one": Mount(units)}, auth="basic")
-    options = {"hls_time": "2", "hls_list_size": "0"}
-    with (
-        av.open(str(folder / "list.m3u8"), "w", format="hls", options=options) as hls,
-        av.open(str(plain)) as source,
-    ):
-        stream = hls.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                hls.mux(packet)
+    _make_playlist(plain, folder / "list.m3u8")
     stream_file = clips("stream.ts", audio="aac", seconds=6)
     (folder / "stream.ts").write_bytes(stream_file.read_bytes())
     web = _serve(folder)
@@ -126,20 +117,15 @@ def road(
             and "connect_failed" in made.causes(cameras["wrong"]),
             60, "every camera has two segments",
         )  # fmt: skip
-        code = made.stop()
-    except BaseException:
-        said = {n: len(made.segments(c)) for n, c in cameras.items()}
-        print(said, made.log.read_text()[-4000:])  # noqa: T201
-        raise
+        assert made.stop() == 0
+        yield Road(made, cameras, sent, looped)
     finally:
+        made.close()
         for pusher in pushers:
             pusher.kill()
             pusher.wait()
         web.shutdown()
         web.server_close()
-    assert code == 0
-    yield Road(made, cameras, sent, looped)
-    made.close()
 
 
 @pytest.mark.parametrize("name", RTSP + OTHERS)
@@ -157,8 +143,7 @@ def test_source_is_recorded_whole(road: Road, name: str) -> None:
 def test_codecs_are_kept_as_they_came(road: Road, name: str, video: str, audio: str | None) -> None:
     for row in road.recording.segments(road.cameras[name]):
         assert (row.codec, row.audio_codec, row.width, row.height) == (video, audio, 160, 120)
-        # A segment that a stop cut off after a few pictures may end before its first sound.
-        if audio is not None and row.duration_us >= 2_000_000:
+        if audio is not None:
             with av.open(str(road.recording.file(row))) as container:
                 assert any(frame.samples for frame in container.decode(audio=0))
 
@@ -167,12 +152,8 @@ def test_codecs_are_kept_as_they_came(road: Road, name: str, video: str, audio: 
 def test_pictures_from_the_network_are_bit_exact(road: Road, name: str) -> None:
     rows = road.recording.segments(road.cameras[name])
     kept = [h for row in rows for h in picture_hashes(road.recording.file(row))]
-    # GStreamer's parser swallows the SEI of the very first unit it sees; every later one, the
-    # first of the next turn included, must be here to the byte and in order.
-    kept = kept[1:]
     start = road.sent.index(kept[0])
     assert kept == [road.sent[(start + i) % len(road.sent)] for i in range(len(kept))]
-    assert len(kept) > len(road.sent), "the turn that carries the SEI again was not recorded"
 
 
 def test_pictures_from_a_file_are_bit_exact(road: Road, clips: Callable[..., Path]) -> None:
@@ -189,7 +170,11 @@ def test_segments_meet_near_the_wall_clock(road: Road) -> None:
         assert road.recording.contiguous(rows), name
         for row in rows[1:]:
             off_us = (row.start_us + 2_500_000) % 5_000_000 - 2_500_000
-            assert abs(off_us) <= 700_000, (name, off_us)  # keyframes come once a second
+            # Keyframes come once a second: the nearest is half a second off. The encoder of the
+            # looped clip puts them 0.4 to 1 s apart, so there the next one cannot be foretold
+            # and the cut may come a whole interval late.
+            most_us = 1_000_000 if name == "looped" else 700_000
+            assert abs(off_us) <= most_us, (name, off_us)
 
 
 def test_wrong_password_is_said_and_never_shown(road: Road) -> None:
@@ -227,6 +212,19 @@ def test_stopping_is_a_gap_that_lasts(road: Road) -> None:
 def _packets(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def _make_playlist(clip: Path, playlist: Path) -> None:
+    options = {"hls_time": "2", "hls_list_size": "0"}
+    with (
+        av.open(str(clip)) as source,
+        av.open(str(playlist), "w", format="hls", options=options) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
 
 
 def _free_port() -> int:

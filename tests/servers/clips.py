@@ -60,6 +60,7 @@ def make_packets(clip: Path, path: Path) -> list[str]:
             for unit in annexb.filter(packet if packet.size else None):
                 assert unit.pts is not None
                 units.append((int(unit.pts * (video.time_base or 1) * 10**9), bytes(unit)))
+    units = [(at_ns, signed(unit, kind, i)) for i, (at_ns, unit) in enumerate(units)]
     start = units[0][0]
     with path.open("wb") as target:
         for at_ns, unit in units:
@@ -69,6 +70,17 @@ def make_packets(clip: Path, path: Path) -> list[str]:
         for _, unit in units:
             target.write(unit)
     return [hash_of(pictures(annexb_nals(unit), kind)) for _, unit in units]
+
+
+def signed(unit: bytes, codec: str, number: int) -> bytes:
+    """An access unit as a camera sends it: parameter sets first, then an SEI of its own."""
+    nals = list(annexb_nals(unit))
+    sets = [nal for nal in nals if not pictures(iter([nal]), codec)]
+    rest = [nal for nal in nals if nal not in sets]
+    if codec == "h264":  # user_data_unregistered: 16 bytes of UUID, then what the camera likes
+        word = b"signature %08d" % number
+        sets.append(bytes([6, 5, 16 + len(word)]) + b"hindsight-camera" + word + b"\x80")
+    return b"".join(b"\0\0\0\1" + nal for nal in sets + rest)
 
 
 def picture_hashes(path: Path) -> list[str]:

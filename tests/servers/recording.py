@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import signal
@@ -14,7 +15,6 @@ from pathlib import Path
 import av
 
 from storage import register, segments, timeline
-from storage.clock import US
 from storage.directory import DataDirectory, init_directory, open_directory
 from storage.fragments import read_facts
 from storage.settings import FILE_NAME
@@ -108,6 +108,13 @@ class Recording:
                 return pid
         raise AssertionError(f"no process records {camera.slug}")
 
+    def shares_process(self, one: Camera, other: Camera) -> bool:
+        """Whether two cameras are recorded by the same process; False while one has none."""
+        try:
+            return self.capture_of(one) == self.capture_of(other)
+        except (AssertionError, OSError):
+            return False
+
     def segments(self, camera: Camera) -> list[Segment]:
         with self.directory.ledger.read() as tx:
             return segments.segments(tx, camera_ids=[camera.id])
@@ -190,9 +197,4 @@ def kill(pid: int) -> None:
 
 
 def _sha256(path: Path) -> str:
-    import hashlib
-
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-SEGMENT_US = 5 * US

@@ -1,0 +1,125 @@
+"""What is expected of a camera and what is missing: recorded + gaps = expected (invariant 6).
+
+A camera is expected from the moment it was taken on, or from its first picture when that came
+without a failure within CONNECT_GRACE_US: the seconds a connection takes are nobody's loss.
+Each function is one step of a camera's life, to be run inside a transaction.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from storage import segments, timeline
+from storage.clock import US
+from storage.vocabulary import Gap, GapCause, Segment, Span
+
+CONNECT_GRACE_US = 5 * US
+STOP_US = 2 * US  # footage that ends this close to a stop reaches it
+
+
+def taken_on(tx: Connection, camera_id: int, now_us: int, cause: GapCause, *, again: bool) -> None:
+    """A capture process begins with the camera; since its last footage there is a gap.
+
+    `again`: a process before this one was lost, maybe before it could say anything.
+    """
+    since = timeline.open_expectation(tx, camera_id)
+    if since is None and not again:
+        return  # expected from its first picture on, or from a first failure
+    if since is None:
+        timeline.expect(tx, camera_id, now_us)
+        since = now_us
+    last_us = _recorded_to_us(tx, camera_id, since, now_us)
+    for hole in timeline.unexplained(tx, camera_id, Span(since, last_us)):
+        timeline.add_gap(tx, camera_id, hole.start_us, hole.end_us, GapCause.UNKNOWN)
+    if running_gap(tx, camera_id, now_us) is None:
+        timeline.open_gap(tx, camera_id, last_us, cause)
+
+
+def began(tx: Connection, camera_id: int, start_us: int, taken_on_us: int) -> None:
+    """A segment begins: the gap before it, if any, ends."""
+    if timeline.open_expectation(tx, camera_id) is None:
+        waited = start_us - taken_on_us > CONNECT_GRACE_US
+        timeline.expect(tx, camera_id, taken_on_us if waited else start_us)
+        if waited:
+            timeline.open_gap(
+                tx, camera_id, taken_on_us, GapCause.CONNECT_FAILED,
+                "it took so long until the first picture came",
+            )  # fmt: skip
+    timeline.close_gap(tx, camera_id, start_us)
+
+
+def closed(tx: Connection, segment: Segment) -> None:
+    """A segment lies whole: its row, and no gap where it lies."""
+    segments.insert_segment(tx, segment)
+    timeline.trim_gaps(tx, segment.camera_id, Span(segment.start_us, segment.end_us))
+
+
+def failed(
+    tx: Connection,
+    camera_id: int,
+    cause: GapCause,
+    detail: str,
+    *,
+    taken_on_us: int,
+    recorded_to_us: int | None,
+) -> None:
+    """A gap begins where the footage ends; where the camera was taken on, before any footage."""
+    since = timeline.open_expectation(tx, camera_id)
+    if since is None:
+        since = taken_on_us
+        timeline.expect(tx, camera_id, since)
+    start_us = since if recorded_to_us is None else max(since, recorded_to_us)
+    running = running_gap(tx, camera_id, taken_on_us)
+    if running is not None and running.start_us < taken_on_us:
+        timeline.close_gap(tx, camera_id, taken_on_us)  # what lasted until then had its own cause
+        start_us = taken_on_us
+    timeline.open_gap(tx, camera_id, start_us, cause, detail)
+
+
+def paused(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
+    """The recorder stops, the camera is still expected: a gap that the next start closes."""
+    _note_never_began(tx, camera_id, began_us, now_us)
+    since = timeline.open_expectation(tx, camera_id)
+    if since is not None and running_gap(tx, camera_id, now_us) is None:
+        last_us = _recorded_to_us(tx, camera_id, since, now_us)
+        timeline.open_gap(tx, camera_id, last_us, GapCause.SHUTDOWN)
+
+
+def ended(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
+    """Nothing is expected from now on: from the end of its footage, when that is just now.
+
+    Footage that ended earlier without a gap being noted is a loss, and gets one.
+    """
+    _note_never_began(tx, camera_id, began_us, now_us)
+    since = timeline.open_expectation(tx, camera_id)
+    if since is None:
+        return
+    last_us = _recorded_to_us(tx, camera_id, since, now_us + STOP_US)
+    if running_gap(tx, camera_id, now_us) is not None:
+        timeline.close_gap(tx, camera_id, now_us)
+    elif now_us - last_us > STOP_US:
+        timeline.add_gap(tx, camera_id, last_us, now_us, GapCause.UNKNOWN)
+    else:
+        now_us = last_us
+    timeline.end_expectation(tx, camera_id, now_us)
+
+
+def running_gap(tx: Connection, camera_id: int, from_us: int) -> Gap | None:
+    """The gap that has not ended, if there is one."""
+    found = timeline.gaps(tx, camera_ids=[camera_id], from_us=from_us)
+    return next((gap for gap in found if gap.end_us is None), None)
+
+
+def _recorded_to_us(tx: Connection, camera_id: int, since_us: int, now_us: int) -> int:
+    newest, _ = segments.neighbours(tx, camera_id, now_us)
+    return since_us if newest is None else max(since_us, newest.end_us)
+
+
+def _note_never_began(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
+    """A camera that neither sent nor failed since it was taken on was expected too."""
+    if timeline.expected(tx, camera_id, Span(began_us, now_us)):
+        return
+    timeline.expect(tx, camera_id, began_us)
+    timeline.open_gap(
+        tx, camera_id, began_us, GapCause.CONNECT_FAILED, "nothing had come before the stop"
+    )
