@@ -13,7 +13,7 @@ from storage.clock import US, day_start_us, utc_day
 from storage.directory import DataDirectory
 from storage.durable import (
     OPEN_SUFFIX,
-    is_being_written,
+    is_locked,
     publish_recovered,
     set_aside,
     sha256_file,
@@ -110,7 +110,7 @@ def _waiting(directory: DataDirectory, camera: Camera, volume: Volume) -> Iterat
 
 def _adopt(camera: Camera, volume: Volume, path: Path) -> Segment | None:
     if path.name.endswith(OPEN_SUFFIX):
-        return None if is_being_written(path) else salvage(camera, volume, path)
+        return None if is_locked(path) else salvage(camera, volume, path)
     layout = scan(path)
     facts = read_facts(path, layout)
     if facts is None or facts.row is not None or not layout.fragments:

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from storage import audit
 from storage.clock import Clock, SystemClock, rfc3339
-from storage.durable import make_directory, remove_empty_folders, remove_file, write_file
+from storage.durable import is_locked, make_directory, remove_empty_folders, remove_file, write_file
 from storage.errors import Conflict, DataLoss, NotFound
 from storage.ledger import Ledger
 from storage.people import add_user, one_time_password
@@ -76,14 +76,7 @@ class DataDirectory:
 
     def is_running(self, job: str) -> bool:
         """Whether a process does `job` here now."""
-        try:
-            with (self.root / "run" / f"{job}.lock").open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return is_locked(self.root / "run" / f"{job}.lock")
 
     @contextmanager
     def exclusive(self, job: str) -> Iterator[None]:

@@ -168,11 +168,11 @@ def _taken(path: Path) -> Conflict:
     )
 
 
-def is_being_written(open_path: Path) -> bool:
-    """Whether a process still writes this '.open' file."""
+def is_locked(path: Path) -> bool:
+    """Whether a process holds this file: still writes an '.open' file, does a job."""
     try:
-        with open_path.open("rb") as source:
-            fcntl.flock(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with path.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except FileNotFoundError:
