@@ -9,6 +9,7 @@ import pytest
 
 from storage.directory import DataDirectory, init_directory
 from storage.i18n import use_language
+from tests.storage.media import CommandLine, House, new_house
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -43,3 +44,17 @@ def directory(tmp_path: Path) -> Iterator[DataDirectory]:
     made, _ = init_directory(tmp_path / "data")
     yield made
     made.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """An empty archive whose clock the test moves."""
+    made = new_house(tmp_path / "data")
+    yield made
+    made.directory.close()
+
+
+@pytest.fixture
+def hindsight(house: House, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line on that archive."""
+    return CommandLine(house.root, capsys)

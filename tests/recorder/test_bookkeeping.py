@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from recorder import bookkeeping
 from storage import timeline
 from storage.clock import US
 from storage.vocabulary import Gap, GapCause, Segment, Span
-from tests.storage.media import START_US, House, new_house
+from tests.storage.media import START_US, House
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = new_house(tmp_path / "data")
-    made.camera()
-    yield made
-    made.directory.close()
+def house(house: House) -> House:
+    house.camera()
+    return house
 
 
 class Life:

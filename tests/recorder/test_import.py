@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -13,24 +13,10 @@ from storage.clock import US, parse_time
 from storage.fragments import read_facts
 from storage.vocabulary import Segment, Span
 from storage.volumes import IDENTITY
-from tests.storage.media import CommandLine, House, new_house
+from tests.storage.media import CommandLine, House
 
 START = "2026-01-01T00:00:00Z"
 START_US = parse_time(START)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """An empty archive."""
-    made = new_house(tmp_path / "data")
-    yield made
-    made.directory.close()
-
-
-@pytest.fixture
-def hindsight(house: House, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    """The command line on that archive."""
-    return CommandLine(house.root, capsys)
 
 
 def on_volume(house: House) -> list[Path]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -13,15 +11,13 @@ from recorder.scribe import Scribe
 from storage import camera_states, timeline
 from storage.clock import US
 from storage.vocabulary import CameraState, GapCause
-from tests.storage.media import House, new_house
+from tests.storage.media import House
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = new_house(tmp_path / "data")
-    made.camera()
-    yield made
-    made.directory.close()
+def house(house: House) -> House:
+    house.camera()
+    return house
 
 
 def starts(house: House) -> list[int]:
