@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import http.server
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from storage import camera_states
 from storage.vocabulary import Camera
@@ -22,7 +27,17 @@ from tests.servers.fixtures import PASSWORD, Mount, RtspServer
 from tests.servers.recording import Recording, until
 
 RTSP = ("tcp", "udp", "basic", "aac", "alaw", "hevc")
-OTHERS = ("rtmp", "http-ts", "hls", "tcp-listen", "udp-ts", "looped", "finite", "b-frames")
+OTHERS = (
+    "rtmp",
+    "http-ts",
+    "https-ts",
+    "hls",
+    "tcp-listen",
+    "udp-ts",
+    "looped",
+    "finite",
+    "b-frames",
+)
 # Plays a file at its own pace into an address, again and again until killed.
 PUSHER = """
 import sys, time, av
@@ -57,7 +72,7 @@ class Road:
 
     recording: Recording
     cameras: dict[str, Camera]
-    sent: list[str]  # hashes of the access units of the H.264 mounts
+    sent: dict[str, list[str]]  # by codec: hashes of the access units of the RTSP mounts
     looped: Path
 
 
@@ -69,8 +84,10 @@ def road(
 ) -> Iterator[Road]:
     folder = tmp_path_factory.mktemp("road")
     plain, hevc = clips("plain.mp4"), clips("hevc.mp4", codec="libx265")
-    sent = make_packets(plain, folder / "plain.units")
-    make_packets(hevc, folder / "hevc.units")
+    sent = {
+        "h264": make_packets(plain, folder / "plain.units"),
+        "hevc": make_packets(hevc, folder / "hevc.units"),
+    }
     units = folder / "plain.units"
     digest = rtsp_server({"/one": Mount(units), "/hevc": Mount(folder / "hevc.units", "h265"),
                           "/aac": Mount(units, audio="aac"),
@@ -79,7 +96,7 @@ def road(
     _make_playlist(plain, folder / "list.m3u8")
     stream_file = clips("stream.ts", audio="aac", seconds=6)
     (folder / "stream.ts").write_bytes(stream_file.read_bytes())
-    web = _serve(folder)
+    web, sealed = _serve(folder), _serve(folder, _certificate(tmp_path_factory.mktemp("tls")))
     ports = {name: _free_port() for name in ("rtmp", "tcp-listen", "udp-ts")}
     looped = clips("loop.avi", codec="mpeg4", seconds=3)
     made = Recording(folder / "data")
@@ -93,6 +110,7 @@ def road(
         "hevc": digest.url("/hevc"),
         "rtmp": f"rtmp://127.0.0.1:{ports['rtmp']}/live/gate?listen=1",
         "http-ts": f"http://127.0.0.1:{web.server_address[1]}/stream.ts",
+        "https-ts": f"https://127.0.0.1:{sealed.server_address[1]}/stream.ts",
         "hls": f"http://127.0.0.1:{web.server_address[1]}/list.m3u8",
         "tcp-listen": f"tcp://127.0.0.1:{ports['tcp-listen']}?listen=1",
         "udp-ts": f"udp://@:{ports['udp-ts']}",
@@ -124,8 +142,9 @@ def road(
         for pusher in pushers:
             pusher.kill()
             pusher.wait()
-        web.shutdown()
-        web.server_close()
+        for server in (web, sealed):
+            server.shutdown()
+            server.server_close()
 
 
 @pytest.mark.parametrize("name", RTSP + OTHERS)
@@ -148,12 +167,13 @@ def test_codecs_are_kept_as_they_came(road: Road, name: str, video: str, audio: 
                 assert any(frame.samples for frame in container.decode(audio=0))
 
 
-@pytest.mark.parametrize("name", ["tcp", "basic", "aac", "alaw", "udp"])
+@pytest.mark.parametrize("name", ["tcp", "basic", "aac", "alaw", "udp", "hevc"])
 def test_pictures_from_the_network_are_bit_exact(road: Road, name: str) -> None:
     rows = road.recording.segments(road.cameras[name])
     kept = [h for row in rows for h in picture_hashes(road.recording.file(row))]
-    start = road.sent.index(kept[0])
-    assert kept == [road.sent[(start + i) % len(road.sent)] for i in range(len(kept))]
+    sent = road.sent[rows[0].codec]
+    start = sent.index(kept[0])
+    assert kept == [sent[(start + i) % len(sent)] for i in range(len(kept))]
 
 
 def test_pictures_from_a_file_are_bit_exact(road: Road, clips: Callable[..., Path]) -> None:
@@ -238,8 +258,32 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Nothing."""
 
 
-def _serve(folder: Path) -> http.server.ThreadingHTTPServer:
+def _serve(folder: Path, certificate: Path | None = None) -> http.server.ThreadingHTTPServer:
     handler = functools.partial(_Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
+
+
+def _certificate(folder: Path) -> Path:
+    """Signed by itself, as cameras have them, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "server.pem").write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
+    return folder / "server.pem"
