@@ -50,6 +50,36 @@ def test_processes_that_migrate_and_write_at_once_make_one_chain(tmp_path: Path)
     ledger.close()
 
 
+_OPENER = """
+import sys
+from storage.ledger import Ledger
+for line in sys.stdin:
+    with Ledger(line.strip()).read():
+        print("in", flush=True)
+"""
+
+
+def test_processes_that_open_a_new_ledger_at_the_same_instant_all_get_in(tmp_path: Path) -> None:
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _OPENER], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(PROCESSES)
+    ]  # fmt: skip
+    for i in range(30):
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"sqlite:///{tmp_path / str(i)}.db\n")
+            opener.stdin.flush()
+        for opener in openers:
+            assert opener.stdout is not None
+            assert opener.stdout.readline() == "in\n"
+    for opener in openers:
+        opener.communicate(timeout=60)
+        assert opener.returncode == 0
+
+
 def test_a_block_that_fails_writes_nothing(house: House) -> None:
     def interrupted() -> None:
         with house.ledger.write() as tx:
