@@ -150,7 +150,7 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: ConnectionPoolEntry
 
 def _into_wal(cursor: sqlite3.Cursor) -> None:
     # SQLite does not queue for this one switch, whatever busy_timeout says: of several
-    # processes that open a new ledger at the same instant, all but one are told "locked".
+    # processes that open a new ledger at the same instant, some are told "locked" at once.
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:

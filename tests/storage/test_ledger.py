@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -60,24 +61,24 @@ for line in sys.stdin:
 
 
 def test_processes_that_open_a_new_ledger_at_the_same_instant_all_get_in(tmp_path: Path) -> None:
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _OPENER], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )
-        for _ in range(PROCESSES)
-    ]  # fmt: skip
-    for i in range(30):
-        for opener in openers:
-            assert opener.stdin is not None
-            opener.stdin.write(f"sqlite:///{tmp_path / str(i)}.db\n")
-            opener.stdin.flush()
-        for opener in openers:
-            assert opener.stdout is not None
-            assert opener.stdout.readline() == "in\n"
-    for opener in openers:
-        opener.communicate(timeout=60)
-        assert opener.returncode == 0
+    with ExitStack() as running:  # closes their input and waits, whatever fails
+        openers = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", _OPENER], text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                )
+            )
+            for _ in range(PROCESSES)
+        ]  # fmt: skip
+        for i in range(30):
+            for opener in openers:
+                assert opener.stdin is not None
+                opener.stdin.write(f"sqlite:///{tmp_path / str(i)}.db\n")
+                opener.stdin.flush()
+            for opener in openers:
+                assert opener.stdout is not None
+                assert opener.stdout.readline() == "in\n"
 
 
 def test_a_block_that_fails_writes_nothing(house: House) -> None:
