@@ -30,6 +30,10 @@ UNTRAINED = N_(
     "the default model is not trained yet: answers are not meaningful;"
     " `hindsight model use NAME` switches"
 )
+SMALL = N_(
+    "the small model nano answers: it knows simple street scenes only;"
+    " `hindsight model use NAME` switches to a full model"
+)
 
 
 class Embedder:
@@ -38,7 +42,8 @@ class Embedder:
     `model` as people name it, `weights_hash` and `preprocess_hash` (SHA-256 hex) say which
     vectors may be compared, `dimension` is their length, `precision` is 'float32' or 'bfloat16'
     (not part of the identity: the self-check holds both to cosine ≥ 0.999). `meaningful` is
-    False for weights that were never trained.
+    False for weights that were never trained. `taught_clips`: file names of the clips whose
+    pictures it was trained with, where that is known.
     """
 
     def __init__(self, loaded: Loaded, network: torch.nn.Module, precision: str) -> None:
@@ -46,7 +51,9 @@ class Embedder:
         self.weights_hash = loaded.weights_hash
         self.preprocess_hash = loaded.preprocess_hash
         self.meaningful = loaded.meaningful
+        self.taught_clips = loaded.taught_clips
         self.precision = precision
+        self._lexicon = loaded.lexicon
         self._network: Any = network
         self._transform = loaded.transform
         self._tokenizer = loaded.tokenizer
@@ -87,6 +94,11 @@ class Embedder:
             tokens = self._tokenizer(list(texts))
         with torch.inference_mode():
             return _normalised(self._network.encode_text(tokens))
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Content words of a question that the model was never taught; none where that is not
+        known, as of full models, which have seen nearly every word."""
+        return [] if self._lexicon is None else self._lexicon.unknown(text)
 
     def _dtype(self) -> torch.dtype:
         import torch
@@ -175,8 +187,15 @@ def settings_checkpoint(directory: DataDirectory) -> Path | None:
 
 
 def model_warning(generation: Generation | None) -> str | None:
-    """One line for people, in their language, while answers mean nothing; None otherwise."""
-    return None if generation is None or generation.meaningful else tr(UNTRAINED)
+    """One line for people, in their language: what to expect of the model; None of a full one.
+
+    An alarm while answers mean nothing, a mere note (`generation.meaningful`) of the small model.
+    """
+    if generation is None:
+        return None
+    if not generation.meaningful:
+        return tr(UNTRAINED)
+    return tr(SMALL) if generation.model == NANO else None
 
 
 def _normalised(features: torch.Tensor) -> Vectors:

@@ -1,7 +1,9 @@
-"""How well a model finds captioned pictures: mAP over tag queries, caption→crop R@k, by language.
+"""How well a model finds captioned pictures: mAP over tag queries, caption→crop R@k, by language;
+and whether both languages find the same pictures.
 
 The directory holds `captions.jsonl`, one object a line with `file` (below `crops/`'s parent),
-`objects` as [type, colour or null] and captions `en` and `zh` (lists); and the pictures.
+`objects` as [type, colour or null], captions `en` and `zh` (lists), and optionally `clip`, the
+name of the file the picture is from; and the pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from indexer.tags import tag_query
+from indexer.tags import COLOURS, TYPES, tag_query
 from storage.errors import DataLoss, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh")
 RANKS = (1, 5, 10)
+FIRST = 10  # pictures of a question that are compared between the languages: about a page
 FEWEST_POSITIVES = 5  # a tag seen less often says more of chance than of the model
 BATCH = 32
 Floats = npt.NDArray[np.float32]
@@ -37,6 +40,7 @@ class Captioned:
     file: Path
     captions: dict[str, tuple[str, ...]]  # by language
     tags: frozenset[Tag]
+    clip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,28 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Parity:
+    """How much of the first pictures English and Chinese share for the same question, 0..1."""
+
+    overlap: float  # mean over the questions
+    queries: int
+    chance: float  # of answers that have nothing to do with each other
+
+    def document(self) -> dict[str, float | int]:
+        """As JSON."""
+        return {
+            "overlap": round(self.overlap, 4), "queries": self.queries,
+            "chance": round(self.chance, 4),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What `evaluate` found, with what answering by chance would give."""
 
     scores: dict[str, Scores]
     chance: Scores
+    parity: Parity
     pictures: int
     tags: int
 
@@ -84,13 +105,14 @@ def read_captions(folder: Path) -> list[Captioned]:
             captions = {lang: tuple(map(str, entry[lang])) for lang in LANGUAGES}
             objects = [(str(kind), colour) for kind, colour in entry["objects"]]
             file = folder / str(entry["file"])
+            clip = None if entry.get("clip") is None else str(entry["clip"])
         except (ValueError, KeyError, TypeError) as error:
             raise Invalid(
                 "line {line} of {file} cannot be read: {error}",
                 line=number, file=listing, error=repr(error),
             ) from None  # fmt: skip
         tags = frozenset([*objects, *((kind, None) for kind, _ in objects)])
-        found.append(Captioned(file, captions, tags))
+        found.append(Captioned(file, captions, tags, clip))
     if not found:
         raise Invalid("{file} holds no captioned picture", file=listing)
     return found
@@ -105,7 +127,7 @@ def evaluate(
     scores = {}
     for lang in LANGUAGES:
         texts = [texts[lang] for texts, _ in tags]
-        ranked = embedder.embed_texts(texts) @ vectors.T
+        ranked = _embed_texts(embedder, texts) @ vectors.T
         precisions = [
             average_precision(row, wanted) for row, (_, wanted) in zip(ranked, tags, strict=True)
         ]
@@ -115,7 +137,29 @@ def evaluate(
         _mean([float(wanted.mean()) for _, wanted in tags]),
         {rank: min(1.0, rank / count) for rank in RANKS},
     )
-    return Evaluation(scores, chance, count, len(tags))
+    return Evaluation(scores, chance, measure_parity(embedder, vectors), count, len(tags))
+
+
+def never_taught(pictures: list[Captioned], taught_clips: frozenset[str]) -> list[Captioned]:
+    """Those of clips that the model was not trained with: pictures it knows would flatter it."""
+    return [picture for picture in pictures if picture.clip not in taught_clips]
+
+
+def measure_parity(embedder: Embedder, vectors: Floats) -> Parity:
+    """Of each kind, in any and in each colour: what both languages find first among `vectors`."""
+    every = [tag_query(kind, colour) for kind in TYPES for colour in (None, *COLOURS)]
+    queries = [query for query in every if query is not None]
+    english, chinese = (
+        _embed_texts(embedder, [query[lang] for query in queries]) @ vectors.T for lang in LANGUAGES
+    )
+    count = len(vectors)
+    first = min(FIRST, count)
+    # Ties in opposite order: equal vectors for all must not look like agreement.
+    forwards = np.arange(count)
+    found = [np.lexsort((forwards, -row))[:first] for row in english]
+    other = [np.lexsort((-forwards, -row))[:first] for row in chinese]
+    same = [len(np.intersect1d(a, b)) / first for a, b in zip(found, other, strict=True)]
+    return Parity(_mean(same), len(queries), first / count)
 
 
 def tag_queries(pictures: list[Captioned]) -> list[tuple[dict[str, str], npt.NDArray[np.bool_]]]:
@@ -166,6 +210,12 @@ def _embed_pictures(
         parts.append(embedder.embed_images([_load(picture.file) for picture in batch]))
         progress(len(batch))
     return np.concatenate(parts)
+
+
+def _embed_texts(embedder: Embedder, texts: list[str]) -> Floats:
+    starts = range(0, len(texts), BATCH)
+    parts = [embedder.embed_texts(texts[start : start + BATCH]) for start in starts]
+    return np.concatenate(parts) if parts else embedder.embed_texts([])
 
 
 def _load(file: Path) -> npt.NDArray[np.uint8]:

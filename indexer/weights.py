@@ -20,10 +20,13 @@ from safetensors import SafetensorError, safe_open
 
 from indexer.embedder import NANO
 from indexer.hub import brief, fetch, hub
-from storage.errors import Invalid, NotFound, Unavailable
+from indexer.lexicon import Lexicon
+from storage.errors import DataLoss, Invalid, NotFound, Unavailable
 
 NANO_DIR = Path(__file__).parent / "nano"
 NANO_WEIGHTS = NANO_DIR / "nano.safetensors"
+NANO_LEXICON = NANO_DIR / "lexicon.json"  # the words of the captions these were trained with
+NANO_CLIPS = NANO_DIR / "clips.json"  # the clips whose pictures these were trained with
 SEED = 20261124  # of the weights nano has before it is trained
 # Of several trainings of one architecture, the first of these that fits it is the default:
 # best zero-shot accuracy first, as open_clip's own table ranks them.
@@ -51,6 +54,8 @@ class Loaded:
     weights_hash: str  # SHA-256 over every tensor
     preprocess_hash: str  # SHA-256 over transform and tokenizer settings
     meaningful: bool
+    lexicon: Lexicon | None = None  # None: it is not known which words were taught
+    taught_clips: frozenset[str] = frozenset()  # file names
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ def load_weights(name: str, checkpoint: Path | None, *, untrained: bool = False)
     # Twice as fast for convolutions on a CPU (185 against 83 pictures/s), no matter for others.
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     settings = PreprocessCfg(**network.visual.preprocess_cfg)
+    shipped = file == NANO_WEIGHTS  # what lies beside them is said of no other weights
     size = settings.size if isinstance(settings.size, tuple) else (settings.size, settings.size)
     return Loaded(
         name=name,
@@ -87,6 +93,8 @@ def load_weights(name: str, checkpoint: Path | None, *, untrained: bool = False)
         weights_hash=weights_hash,
         preprocess_hash=_hash_preprocessing(network, tokenizer, source),
         meaningful=file is not None,
+        lexicon=Lexicon.read(NANO_LEXICON) if shipped and NANO_LEXICON.is_file() else None,
+        taught_clips=read_clips(NANO_CLIPS) if shipped else frozenset(),
     )
 
 
@@ -171,6 +179,23 @@ def hash_weights(network: torch.nn.Module) -> str:
         digest.update(f"{key}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def read_clips(file: Path) -> frozenset[str]:
+    """Names of the clips a model was taught with, of a JSON list; none where there is no file.
+
+    DataLoss when it cannot be read: an examination on pictures of the training would flatter.
+    """
+    if not file.is_file():
+        return frozenset()
+    try:
+        return frozenset(map(str, json.loads(file.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataLoss(
+            "the list of training clips {file} cannot be read ({error}); install this program"
+            " again",
+            file=file, error=error,
+        ) from None  # fmt: skip
 
 
 def _register_nano() -> None:

@@ -44,7 +44,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a search says. `more`: camera → moments held back so that none fills the page."""
+    """What a search says. `more`: camera → moments held back so that none fills the page.
+
+    `warnings` say what is wrong with this answer, `notes` what to expect of any.
+    """
 
     query: dict[str, Any]
     moments: list[Moment]
@@ -52,6 +55,7 @@ class Answer:
     coverage: Coverage
     generation: Generation | None
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     more: dict[str, int] = field(default_factory=dict)
     plan: list[str] = field(default_factory=list)
 
@@ -64,6 +68,7 @@ class Answer:
             "moments": [moment.document() for moment in self.moments],
             "more": self.more,
             "warnings": self.warnings,
+            "notes": self.notes,
         }
 
 

@@ -15,7 +15,7 @@ from search.judge import Judge
 from search.moments import Hits, Peak, followed, page, peaks
 from search.partitions import Partition, Partitions
 from search.query import Query
-from search.questions import BackgroundBank, Embeds, Question, questions
+from search.questions import BackgroundBank, Embeds, Question, questions, unknown_words
 from search.rows import KIND_NAMES
 from storage import audit, cases, generations, register, segments
 from storage.clock import US, utc_day
@@ -101,6 +101,8 @@ class Engine:
         plan = [tr("partitions by day: {asked} of {all}", asked=days, all=opened.days)]
         shown: list[Moment] = []
         more: dict[int, int] = {}
+        strange: list[str] = []  # asked for, but never taught: nothing can be said of it
+        warnings, notes = _said_of_model(query, generation)
         if generation is not None and opened.partitions:
             embedder = self._embedder(generation)
             bank = self._bank.vectors(generation, embedder)
@@ -109,6 +111,8 @@ class Engine:
                 for step in questions(query, embedder)
             ]
             shown, more = self._moments(query, cameras, scored, top)
+            strange = unknown_words((query.text, query.then_text), embedder)
+            warnings += _said_of_words(strange, unknown_words(query.not_texts, embedder))
         with self.directory.ledger.read() as tx:
             stated = coverage(
                 tx, cameras, generation, from_us=query.from_us, to_us=query.to_us,
@@ -116,8 +120,8 @@ class Engine:
             )  # fmt: skip
         names = {camera.id: camera.slug for camera in cameras}
         return Answer(
-            understood, shown, self._convinces(query, generation, shown), stated, generation,
-            warnings=[*_warnings(query, generation), *opened.lost.values()],
+            understood, shown, not strange and self._convinces(query, generation, shown), stated,
+            generation, warnings=[*warnings, *opened.lost.values()], notes=notes,
             more={names[key]: count for key, count in more.items()}, plan=plan,
         )  # fmt: skip
 
@@ -256,11 +260,35 @@ class Engine:
             return self._loaded[1]
 
 
-def _warnings(query: Query, generation: Generation | None) -> list[str]:
+def _said_of_model(query: Query, generation: Generation | None) -> tuple[list[str], list[str]]:
+    """Warnings and notes: what to expect of the model where words are asked."""
     from indexer.embedder import model_warning
 
     said = model_warning(generation) if query.text or query.then_text else None
-    return [] if said is None else [said]
+    if generation is None or said is None:
+        return [], []
+    return ([], [said]) if generation.meaningful else ([said], [])
+
+
+def _said_of_words(asked: list[str], excluded: list[str]) -> list[str]:
+    """Warnings about words the model was never taught."""
+    warnings = []
+    if asked:
+        warnings.append(
+            tr(
+                "the model in use has never seen these words: {words}; results are not confident",
+                words=", ".join(asked),
+            )
+        )
+    if excluded:
+        warnings.append(
+            tr(
+                "the model in use has never seen these words of an exclusion: {words}; it may have"
+                " taken away the wrong pictures, or none",
+                words=", ".join(excluded),
+            )
+        )
+    return warnings
 
 
 _shared: Engine | None = None

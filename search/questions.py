@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class Embeds(Protocol):
 
     def embed_texts(self, texts: list[str]) -> Floats:
         """(n, dimension), L2-normalised."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Content words that the model was never taught."""
 
     def embed_images(self, pictures: list[Picture]) -> Floats:
         """(n, dimension), L2-normalised."""
@@ -67,6 +71,13 @@ def questions(query: Query, embedder: Embeds) -> list[Question]:
     if query.then_text is None:
         return [first]
     return [first, Question(embedder.embed_texts([query.then_text]), nothing, nothing)]
+
+
+def unknown_words(texts: Iterable[str | None], embedder: Embeds) -> list[str]:
+    """Words of the texts that the model was never taught, each once."""
+    return list(
+        dict.fromkeys(word for text in texts if text for word in embedder.unknown_words(text))
+    )
 
 
 class BackgroundBank:

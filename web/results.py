@@ -59,10 +59,11 @@ class Found:
     recorded_share: float  # of the expected time
     indexed_share: float  # of the expected time
     warnings: list[str]
+    notes: list[str]
     more: list[tuple[Camera, int]]  # moments held back so that no camera fills the page
 
 
-def found(directory: DataDirectory, document: dict[str, Any], warnings: list[str]) -> Found:
+def found(directory: DataDirectory, document: dict[str, Any]) -> Found:
     """The interface's answer document, made ready to be looked at."""
     confident_from = directory.settings.search.confident_from
     moments = document["moments"]
@@ -83,7 +84,8 @@ def found(directory: DataDirectory, document: dict[str, Any], warnings: list[str
         gaps_total=len(coverage["gaps"]),
         recorded_share=min(1.0, coverage["recorded_s"] / whole),
         indexed_share=min(1.0, coverage["indexed_s"] / whole),
-        warnings=warnings,
+        warnings=document.get("warnings", []),
+        notes=document.get("notes", []),
         more=[(register[slug], count) for slug, count in document.get("more", {}).items()],
     )
 

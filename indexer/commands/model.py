@@ -117,7 +117,8 @@ def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: boo
     cls=HindsightCommand,
     help=N_(
         "How well the model in use finds captioned pictures: mAP over tag queries and"
-        " caption→crop recall, English and Chinese apart."
+        " caption→crop recall, English and Chinese apart, and how far the two agree. Pictures of"
+        " clips it was trained with are left out."
     ),
     example="hindsight model eval --captions captions/",
 )
@@ -135,6 +136,7 @@ def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: boo
     metavar="FILE",
     help=N_("local weights (safetensors) for --model"),
 )
+@click.option("--all", "every", is_flag=True, help=N_("also pictures the model was trained with"))
 @json_option
 @pass_invocation
 def evaluate_model(
@@ -142,44 +144,71 @@ def evaluate_model(
     captions: Path,
     model: str | None,
     checkpoint: Path | None,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Embed all, rank, print."""
     from indexer.embedder import load_embedder
-    from indexer.evaluation import LANGUAGES, RANKS, evaluate, read_captions
+    from indexer.evaluation import FIRST, LANGUAGES, evaluate, never_taught, read_captions
 
     if checkpoint is not None and model is None:
         raise click.UsageError(tr("--checkpoint needs --model"))
-    pictures = read_captions(captions)
+    known = read_captions(captions)
     if model is not None:
         embedder = load_model(model, checkpoint)
     else:
         embedder = load_embedder(invocation.directory)
+    fair = never_taught(known, embedder.taught_clips)
+    pictures = known if every or not fair else fair
     with invocation.progress() as bar:
         task = bar.add_task(tr("embedding"), total=len(pictures))
         found = evaluate(embedder, pictures, lambda count: bar.advance(task, count))
     document: dict[str, Any] = {lang: found.scores[lang].document() for lang in LANGUAGES}
     document |= {
         "pictures": found.pictures, "model": embedder.model, "tags": found.tags,
-        "chance": found.chance.document(),
+        "chance": found.chance.document(), "parity": found.parity.document(),
+        "left_out": len(known) - len(pictures), "taught": len(pictures) - len(fair),
     }  # fmt: skip
     if as_json:
         invocation.json(document)
         return
+    _show_evaluation(invocation, document)
+    invocation.say(
+        "the same question in English and in Chinese: {overlap:.0%} of the first {first} pictures"
+        " are the same ({queries} questions; by chance {chance:.0%})",
+        overlap=found.parity.overlap, first=min(FIRST, found.pictures),
+        queries=found.parity.queries, chance=found.parity.chance,
+    )  # fmt: skip
+    if not embedder.meaningful:
+        click.echo(tr(UNTRAINED), err=True)
+
+
+def _show_evaluation(invocation: Invocation, document: dict[str, Any]) -> None:
+    """The figures, and how fair they are."""
     invocation.say(
         "{model}: {pictures} pictures, {tags} tag queries",
-        model=embedder.model, pictures=found.pictures, tags=found.tags,
+        model=document["model"], pictures=document["pictures"], tags=document["tags"],
     )  # fmt: skip
+    if document["left_out"]:
+        invocation.say(
+            "{count} pictures of clips the model was trained with are left out; `--all` takes"
+            " them in",
+            count=document["left_out"],
+        )
+    if document["taught"]:
+        invocation.say(
+            "{count} of these pictures are of clips the model was trained with and were not left"
+            " out: the figures flatter it",
+            count=document["taught"],
+        )
     names = {"en": tr("English"), "zh": tr("Chinese"), "chance": tr("by chance")}
     invocation.table(
-        [N_("queries"), "mAP", *(f"R@{rank}" for rank in RANKS)],
+        [N_("queries"), "mAP", *(key.upper() for key in document["en"] if key != "map")],
         [
-            (name, *(f"{document[key][figure]:.3f}" for figure in document[key]))
+            (name, *(f"{figure:.3f}" for figure in document[key].values()))
             for key, name in names.items()
         ],
     )
-    if not embedder.meaningful:
-        click.echo(tr(UNTRAINED), err=True)
 
 
 def _rows(directory: DataDirectory) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def _show(inv: Invocation, answer: Answer, explain: bool) -> None:
     if shown:
         _table(inv, shown)
     click.echo(coverage_line(answer.coverage))
-    for warning in answer.warnings:
+    for warning in (*answer.warnings, *answer.notes):
         inv.say("note: {warning}", warning=warning)
     if explain:
         for line in answer.plan:

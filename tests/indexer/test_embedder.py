@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from indexer.embedder import UNTRAINED, Embedder, load_embedder, load_model, model_warning
+from indexer.embedder import (
+    SMALL,
+    UNTRAINED,
+    Embedder,
+    load_embedder,
+    load_model,
+    model_warning,
+)
+from indexer.lexicon import Lexicon
 from indexer.succession import choose, ensure_generation
-from indexer.weights import find_source
-from storage.errors import Conflict, Invalid, NotFound, Unavailable
+from indexer.weights import find_source, load_weights, read_clips
+from storage.errors import Conflict, DataLoss, Invalid, NotFound, Unavailable
 from tests.indexer.clips import Archive, numbered_picture
 
 TINY = {
@@ -58,8 +67,42 @@ def test_importing_the_embedder_does_not_import_torch() -> None:
     assert float(spent) < 0.05
 
 
-def test_nano_gives_unit_vectors_and_says_that_it_is_untrained(nano: Embedder) -> None:
+def test_nano_before_its_training_says_so() -> None:
+    nano = load_model("nano", threads=1, untrained=True)
     assert (nano.model, nano.meaningful) == ("nano", False)
+    assert nano.unknown_words("an elephant") == []  # nothing means anything to it
+    assert nano.taught_clips == frozenset()
+
+
+def test_a_model_names_the_words_it_was_never_taught() -> None:
+    taught = Lexicon(english=["car"], chinese=["汽车"])
+    loaded = replace(load_weights("nano", None, untrained=True), lexicon=taught)
+    nano = Embedder(loaded, loaded.network, "float32")
+    assert nano.unknown_words("an elephant near cars") == ["elephant"]
+    assert nano.unknown_words("汽车和大象") == ["象"]
+
+
+def test_shipped_weights_come_with_their_words_and_clips(shipped: Path) -> None:
+    nano = load_model("nano", threads=1)
+    assert nano.meaningful
+    assert nano.unknown_words("a red elephant") == ["elephant"]
+    assert nano.taught_clips == {"taught.mp4"}
+    # The same weights named as a file are somebody's own: nothing is known of their training.
+    copy = shipped / "copy.safetensors"
+    copy.write_bytes((shipped / "w.safetensors").read_bytes())
+    own = load_model("nano", copy, threads=1)
+    assert own.weights_hash == nano.weights_hash
+    assert (own.unknown_words("an elephant"), own.taught_clips) == ([], frozenset())
+
+
+def test_a_damaged_list_of_training_clips_is_named(tmp_path: Path) -> None:
+    assert read_clips(tmp_path / "clips.json") == frozenset()
+    (tmp_path / "clips.json").write_text('["a.mp4", ')
+    with pytest.raises(DataLoss, match=r"clips\.json cannot be read"):
+        read_clips(tmp_path / "clips.json")
+
+
+def test_nano_gives_unit_vectors(nano: Embedder) -> None:
     vectors = nano.embed_images(pictures(3))
     words = nano.embed_texts(["a white van", "白色面包车", ""])
     for found in (vectors, words):
@@ -173,7 +216,10 @@ def test_the_embedder_of_a_generation_is_that_generation_s_model(
     directory = archive.directory
     assert load_embedder(directory).model == "nano"  # of the settings: there is no generation yet
     generation = ensure_generation(directory).generation
-    assert model_warning(generation) == UNTRAINED
+    assert model_warning(generation) == (SMALL if generation.meaningful else UNTRAINED)
+    assert model_warning(replace(generation, meaningful=False)) == UNTRAINED
+    assert model_warning(replace(generation, meaningful=True)) == SMALL
+    assert model_warning(None) is None
     tiny = load_model("test-tiny", checkpoints["test-tiny"])
     other = choose(directory, tiny, checkpoints["test-tiny"])
     assert model_warning(other) is None

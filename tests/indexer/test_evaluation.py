@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,22 @@ import pytest
 from PIL import Image
 
 from indexer.embedder import Embedder
-from indexer.evaluation import average_precision, evaluate, read_captions, tag_queries
+from indexer.evaluation import (
+    average_precision,
+    evaluate,
+    measure_parity,
+    never_taught,
+    read_captions,
+    tag_queries,
+)
+from indexer.tags import COLOURS, TYPES
 from storage.errors import DataLoss, Invalid, NotFound
 from tests.indexer.clips import numbered_picture
 from tests.indexer.conftest import CommandLine
 
 
-def write_captions(folder: Path, count: int = 12) -> Path:
+def write_captions(folder: Path, count: int = 12, clips: Sequence[str] = ()) -> Path:
+    """`clips`: of the first pictures; the others name none."""
     (folder / "crops").mkdir(parents=True)
     lines = []
     for i in range(count):
@@ -26,6 +36,8 @@ def write_captions(folder: Path, count: int = 12) -> Path:
             "file": f"crops/{i}.jpg", "en": [f"a {colour} car number {i}"], "zh": [f"{i}号车"],
             "objects": [["car", colour], ["spaceship", None], *([["person", None]] * (i < 3))],
         }  # fmt: skip
+        if i < len(clips):
+            entry["clip"] = clips[i]
         lines.append(json.dumps(entry, ensure_ascii=False))
     (folder / "captions.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return folder
@@ -61,6 +73,53 @@ def test_a_model_to_which_all_is_one_gets_no_recall(tmp_path: Path, nano: Embedd
 
     found = evaluate(Constant(), read_captions(write_captions(tmp_path, 12)))
     assert found.scores["en"].recall == {1: 0.0, 5: 0.0, 10: 0.0}
+    assert measure_parity(Constant(), np.full((30, 4), 0.5, np.float32)).overlap == 0
+
+
+def test_parity_is_what_both_languages_find_first() -> None:
+    class Speaks(Embedder):
+        """Reads English only, or both languages alike."""
+
+        def __init__(self, *, chinese: bool) -> None:
+            self.chinese = chinese
+
+        def embed_texts(
+            self, texts: Sequence[str]
+        ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+            forwards = [[1.0, 0.0] if self.chinese or t.isascii() else [-1.0, 0.0] for t in texts]
+            return np.array(forwards, np.float32)
+
+    vectors = np.stack([np.linspace(-1, 1, 40), np.zeros(40)], axis=1).astype(np.float32)
+    found = measure_parity(Speaks(chinese=True), vectors)
+    assert found.document() == {
+        "overlap": 1.0, "queries": len(TYPES) * (1 + len(COLOURS)), "chance": 0.25,
+    }  # fmt: skip
+    assert measure_parity(Speaks(chinese=False), vectors).overlap == 0
+    assert measure_parity(Speaks(chinese=False), vectors[:5]).chance == 1  # all five, either way
+
+
+def test_pictures_of_training_clips_are_told_from_others(tmp_path: Path) -> None:
+    pictures = read_captions(write_captions(tmp_path, 4, ["taught.mp4", "other.mp4"]))
+    assert [one.clip for one in pictures] == ["taught.mp4", "other.mp4", None, None]
+    assert never_taught(pictures, frozenset(["taught.mp4"])) == pictures[1:]
+    assert never_taught(pictures, frozenset()) == pictures
+
+
+def test_eval_leaves_out_what_the_model_was_trained_with(
+    tmp_path: Path, hindsight: CommandLine, shipped: Path
+) -> None:
+    some = write_captions(tmp_path / "some", 12, ["taught.mp4"] * 3 + ["other.mp4"])
+    found = hindsight.json("model", "eval", "--captions", some)
+    assert (found["pictures"], found["left_out"], found["taught"]) == (9, 3, 0)
+    assert set(found["parity"]) == {"overlap", "queries", "chance"}
+    assert "3 pictures of clips" in hindsight("model", "eval", "--captions", some).out
+    found = hindsight.json("model", "eval", "--captions", some, "--all")
+    assert (found["pictures"], found["left_out"], found["taught"]) == (12, 0, 3)
+    every = write_captions(tmp_path / "every", 6, ["taught.mp4"] * 6)
+    said = hindsight("model", "eval", "--captions", every)
+    assert "nano: 6 pictures" in said.out
+    assert "6 of these pictures are of clips the model was trained with" in said.out
+    assert "略去" in hindsight("--lang", "zh", "model", "eval", "--captions", every).out
 
 
 def test_broken_captions_are_named(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_people_get_one_line_and_the_reasons(
     summary, reason = said.out.splitlines()
     assert summary.startswith("indexed: 1 segments, 3 pictures, 0.00 h of video; took ")
     assert "cannot be read as video" in reason
-    assert "not trained yet" in said.err
+    assert said.err.count("`hindsight model use NAME` switches") == 1
     assert "录像片段 0 个" in hindsight("index", "--lang", "zh").out
 
 

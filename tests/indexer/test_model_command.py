@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from indexer.embedder import SMALL
 from indexer.weights import load_weights
 from tests.indexer.clips import Archive
 from tests.indexer.conftest import CommandLine
@@ -32,7 +33,7 @@ def test_switching_says_what_it_will_cost(
     archive.put(short_clip)
     said = hindsight("model", "use", "nano")
     assert "nano is in use (generation 1); 0.00 h of footage (1 segments) wait" in said.out
-    assert "not trained yet" in said.err
+    assert said.err.count("`hindsight model use NAME` switches") == 1
     assert hindsight("index").code == 0
     file = tmp_path / "nano2.safetensors"
     state = load_weights("nano", None).network.state_dict()
@@ -46,6 +47,28 @@ def test_switching_says_what_it_will_cost(
     assert hindsight.json("index")["generation"] == 2
     states = {row["model"]: row["generation"] for row in hindsight.json("model", "list")}
     assert states["nano"] == 2
+
+
+def test_the_small_model_in_use_is_said_once_and_calmly(
+    archive: Archive, hindsight: CommandLine, shipped: Path, short_clip: Path
+) -> None:
+    archive.put(short_clip)
+    for words in (["model", "use", "nano"], ["index"]):
+        said = hindsight(*words)
+        assert said.code == 0
+        assert said.err.splitlines() == [SMALL]
+    assert hindsight("model", "list").err == ""
+    found = hindsight("search", "a red car")
+    assert found.out.count(SMALL) == 1
+    found = hindsight("search", "a red elephant")
+    assert "no confident match" in found.out
+    assert "has never seen these words: elephant; results" in found.out
+    answer = hindsight.json("search", "大象", "--not", "a zebra")
+    assert not answer["confident"]
+    asked, excluded = answer["warnings"]
+    assert "words: 象;" in asked
+    assert "an exclusion: zebra;" in excluded
+    assert answer["notes"] == [SMALL]
 
 
 @pytest.mark.parametrize(

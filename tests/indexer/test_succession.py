@@ -111,7 +111,7 @@ def test_the_last_word_counts_be_it_the_command_or_the_settings(
     (directory.root.parent / "hindsight.toml").write_text("[indexer]\nthreads = 1\n")
     changed.close()
     reopened = open_directory(directory.root)
-    assert not ensure_generation(reopened).generation.meaningful
+    assert ensure_generation(reopened).generation.weights_hash != kept.weights_hash
     reopened.close()
 
 

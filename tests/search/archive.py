@@ -40,9 +40,18 @@ def meaning(word: str) -> Floats:
 
 
 class Words:
-    """Embeds a text as the mean of its words' directions, a picture as that of its first pixel."""
+    """Embeds a text as the mean of its words' directions, a picture as that of its first pixel.
+
+    `strange`: words it says it was never taught.
+    """
 
     dimension = DIMENSION
+
+    def __init__(self, strange: Sequence[str] = ()) -> None:
+        self.strange = strange
+
+    def unknown_words(self, text: str) -> list[str]:
+        return [word for word in text.split() if word in self.strange]
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         rows = [np.sum([meaning(word) for word in text.split()], axis=0) for text in texts]
@@ -67,10 +76,10 @@ class Archive:
     count: int = 0
     stale_rows: int = STALE_ROWS
 
-    def engine(self) -> Engine:
+    def engine(self, strange: Sequence[str] = ()) -> Engine:
         """A new one: what the last one kept in memory is gone."""
         opened = Partitions(self.directory, stale_rows=self.stale_rows)
-        return Engine(self.directory, Words(), opened)
+        return Engine(self.directory, Words(strange), opened)
 
     def ask(self, engine: Engine | None = None, **fields: Any) -> Answer:
         return (engine or self.engine()).search(Query(**fields), ASKER)
@@ -152,10 +161,12 @@ class Archive:
         return sorted(self.directory.index.rglob("shard-*.json"))
 
 
-def new_archive(directory: DataDirectory, *, meaningful: bool = True) -> Archive:
+def new_archive(
+    directory: DataDirectory, *, model: str = "words", meaningful: bool = True
+) -> Archive:
     with directory.ledger.write() as tx:
         made = generations.add_generation(
-            tx, model="words", checkpoint=None, weights_hash="w" * 64, preprocess_hash="p" * 64,
+            tx, model=model, checkpoint=None, weights_hash="w" * 64, preprocess_hash="p" * 64,
             dimension=DIMENSION, meaningful=meaningful, state="active", at_us=1,
         )  # fmt: skip
     return Archive(directory, made)

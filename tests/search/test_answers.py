@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from indexer.embedder import SMALL
 from search.calibration import UNKNOWN, text_scores
 from search.coverage import coverage_line
 from search.engine import Engine
@@ -44,7 +45,47 @@ def test_an_untrained_model_is_never_confident_about_words(directory: DataDirect
     answer = archive.ask(text="truck")
     assert not answer.confident
     assert answer.moments
-    assert len(answer.warnings) == 1
+    assert (len(answer.warnings), answer.notes) == (1, [])
+
+
+def test_a_word_the_model_was_never_taught_is_no_confident_match(archive: Archive) -> None:
+    archive.footage("gate", START_US, [*STREET, "red truck", *STREET])
+    engine = archive.engine(strange=["truck", "zebra"])
+    assert archive.ask(engine, text="red").confident
+    for asked in ({"text": "red truck truck"}, {"text": "red", "then_text": "truck"}):
+        answer = archive.ask(engine, **asked)
+        assert not answer.confident
+        assert answer.warnings == [
+            "the model in use has never seen these words: truck; results are not confident"
+        ]
+    use_language("zh")
+    (said,) = archive.ask(engine, text="truck").warnings
+    assert said == "所用模型从未见过这些词：truck；结果不可信"
+
+
+def test_an_exclusion_of_words_never_taught_is_warned_of(archive: Archive) -> None:
+    archive.footage("gate", START_US, [*STREET, "red truck", *STREET])
+    answer = archive.ask(
+        archive.engine(strange=["zebra", "owl"]), text="red", not_texts=("a zebra", "owl zebra")
+    )
+    assert answer.confident
+    (said,) = answer.warnings
+    assert "of an exclusion: zebra, owl; it may" in said
+
+
+def test_the_small_model_is_noted_once_where_words_are_asked(directory: DataDirectory) -> None:
+    archive = new_archive(directory, model="nano")
+    archive.footage("gate", START_US, [*STREET, "truck", *STREET, "truck", *STREET])
+    answer = archive.ask(text="truck")
+    assert answer.confident
+    assert (answer.warnings, answer.notes) == ([], [SMALL])
+    assert answer.document()["notes"] == [SMALL]
+    assert archive.ask(image=np.full((8, 8, 3), 9, dtype=np.uint8)).notes == []
+
+
+def test_a_full_model_needs_no_note(archive: Archive) -> None:
+    archive.footage("gate", START_US, ["truck"])
+    assert archive.ask(text="truck").notes == []
 
 
 def test_a_picture_finds_itself_first_and_surely(directory: DataDirectory) -> None:

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from indexer.indexing import run
 from indexer.succession import ensure_generation
+from storage import generations
 from storage.clock import US, parse_time, rfc3339
 from tests.web.desk import Desk, Person
 from tests.web.footage import START_US
@@ -93,10 +94,28 @@ def test_answer_shows_moments_their_limits_and_is_audited(indexed: Desk) -> None
 def test_weak_answer_shows_three_greyed_and_what_to_try(indexed: Desk) -> None:
     page = indexed.person().get("/search?q=an+elephant&site=North").text
     if "No confident match" not in page:
-        pytest.fail("the untrained default model must not be confident")
+        pytest.fail("nano must not be confident about what it was never taught")
     assert page.count('class="card"') <= 3
     assert "moments weak" in page
     assert "take a filter away" in page
+
+
+def test_what_the_model_is_good_for_is_said_once(indexed: Desk) -> None:
+    ines = indexed.person()
+    page = ines.get("/search?q=a+red+car").text
+    assert page.count("<code>hindsight model use NAME</code>") == 1
+    assert "hindsight model use" not in ines.get("/search").text
+
+
+def test_a_mere_note_does_not_look_like_a_warning(archive: Desk) -> None:
+    with archive.directory.ledger.write() as tx:
+        generations.add_generation(
+            tx, model="nano", checkpoint=None, weights_hash="w" * 64, preprocess_hash="p" * 64,
+            dimension=4, meaningful=True, state="active", at_us=START_US,
+        )  # fmt: skip
+    page = archive.person().get("/search?q=a+red+car").text
+    assert '<p class="note dim">the small model nano answers' in page
+    assert "notice caution" not in page
 
 
 def test_filters_narrow_and_are_shown_as_chips(indexed: Desk) -> None:

@@ -68,4 +68,4 @@ def _answer(asked: Asked) -> Found:
     directory = context.directory()
     image = uploads.kept(directory, asked.picture) if asked.picture else None
     answer = find(directory, asked.query(image), context.actor(asked.case, asked.reason))
-    return found(directory, answer.document(), answer.warnings)
+    return found(directory, answer.document())
