@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,12 @@ from storage.commandline import (
 )
 from storage.directory import DataDirectory
 from storage.i18n import N_, tr
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from indexer.embedder import Embedder
+    from indexer.nano.examination import Examined
 
 
 @click.group(cls=HindsightGroup, help=N_("Embedding models and index generations."))
@@ -136,6 +142,11 @@ def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: boo
     metavar="FILE",
     help=N_("local weights (safetensors) for --model"),
 )
+@click.option(
+    "--made",
+    is_flag=True,
+    help=N_("also scenes made on the spot, never seen in training: mAP by attribute"),
+)
 @click.option("--all", "every", is_flag=True, help=N_("also pictures the model was trained with"))
 @json_option
 @pass_invocation
@@ -144,6 +155,7 @@ def evaluate_model(
     captions: Path,
     model: str | None,
     checkpoint: Path | None,
+    made: bool,
     every: bool,
     as_json: bool,
 ) -> None:
@@ -163,12 +175,15 @@ def evaluate_model(
     with invocation.progress() as bar:
         task = bar.add_task(tr("embedding"), total=len(pictures))
         found = evaluate(embedder, pictures, lambda count: bar.advance(task, count))
+        examined = _examine(embedder, bar) if made else None
     document: dict[str, Any] = {lang: found.scores[lang].document() for lang in LANGUAGES}
     document |= {
         "pictures": found.pictures, "model": embedder.model, "tags": found.tags,
         "chance": found.chance.document(), "parity": found.parity.document(),
         "left_out": len(known) - len(pictures), "taught": len(pictures) - len(fair),
     }  # fmt: skip
+    if examined is not None:
+        document["made"] = examined.document()
     if as_json:
         invocation.json(document)
         return
@@ -179,8 +194,38 @@ def evaluate_model(
         overlap=found.parity.overlap, first=min(FIRST, found.pictures),
         queries=found.parity.queries, chance=found.parity.chance,
     )  # fmt: skip
+    if examined is not None:
+        _show_examined(invocation, document["made"])
     if not embedder.meaningful:
         click.echo(tr(UNTRAINED), err=True)
+
+
+def _examine(embedder: Embedder, bar: Progress) -> Examined:
+    from indexer.nano.examination import SCENES, examine
+
+    task = bar.add_task(tr("making scenes"), total=SCENES)
+    return examine(embedder, progress=lambda: bar.advance(task, 1))
+
+
+def _show_examined(invocation: Invocation, made: dict[str, Any]) -> None:
+    """mAP over claims about made scenes, by what the claims are about."""
+    invocation.say(
+        "scenes made on the spot: {pictures} pictures, {claims} claims",
+        pictures=made["pictures"], claims=made["claims"],
+    )  # fmt: skip
+    names = {
+        "kind": tr("what it is"), "colour": tr("its colour"), "deed": tr("what people do"),
+        "place": tr("where"), "light": tr("light"), "weather": tr("weather"),
+        "event": tr("events"), "density": tr("how crowded"), "view": tr("from where"),
+    }  # fmt: skip
+    rows = [(names[group], row) for group, row in made["groups"].items()]
+    invocation.table(
+        [N_("claims about"), N_("English"), N_("Chinese"), N_("by chance")],
+        [
+            (name, *(f"{row[key]:.3f}" for key in ("en", "zh", "chance")))
+            for name, row in [*rows, (tr("all claims"), made["map"])]
+        ],
+    )
 
 
 def _show_evaluation(invocation: Invocation, document: dict[str, Any]) -> None:

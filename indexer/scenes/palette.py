@@ -17,6 +17,11 @@ COLOURS: Mapping[str, Rgb] = MappingProxyType(
         "green": (34.0, 116.0, 60.0),
         "orange": (232.0, 108.0, 22.0),
         "grey": (126.0, 130.0, 134.0),
+        "silver": (178.0, 182.0, 188.0),
+        "brown": (98.0, 60.0, 36.0),
+        "purple": (104.0, 46.0, 138.0),
+        "pink": (226.0, 128.0, 168.0),
+        "turquoise": (38.0, 172.0, 176.0),
     }
 )
 
@@ -30,6 +35,11 @@ COLOURS_ZH: Mapping[str, str] = MappingProxyType(
         "green": "绿色",
         "orange": "橙色",
         "grey": "灰色",
+        "silver": "银色",
+        "brown": "棕色",
+        "purple": "紫色",
+        "pink": "粉色",
+        "turquoise": "青绿色",
     }
 )
 
