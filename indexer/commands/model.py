@@ -223,7 +223,11 @@ def _show_examined(invocation: Invocation, made: dict[str, Any]) -> None:
         [N_("claims about"), N_("English"), N_("Chinese"), N_("by chance")],
         [
             (name, *(f"{row[key]:.3f}" for key in ("en", "zh", "chance")))
-            for name, row in [*rows, (tr("all claims"), made["map"])]
+            for name, row in [
+                *rows,
+                (tr("all claims"), made["map"]),
+                (tr("all, of crops alone"), made["crops"]),
+            ]
         ],
     )
 

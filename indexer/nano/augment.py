@@ -36,9 +36,8 @@ def _cropped(rng: np.random.Generator, picture: Picture, size: int) -> Picture:
     wide, high = (int(side * rng.uniform(0.78, 1.0)) for _ in "xy")
     x, y = int(rng.integers(side - wide + 1)), int(rng.integers(side - high + 1))
     part = picture[y : y + high, x : x + wide]
-    return np.asarray(
-        cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
-    )
+    how = cv2.INTER_AREA if min(wide, high) > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part, (size, size), interpolation=how), dtype=np.uint8)
 
 
 def _exposed(rng: np.random.Generator, picture: Picture) -> Picture:

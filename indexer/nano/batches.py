@@ -22,6 +22,15 @@ SPOKEN = 72  # pictures of a batch that get sentences, real ones first: text tow
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """Training up to step `end`: how large pictures are, and whether words come in."""
+
+    end: int
+    pixels: int
+    speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """`pictures` uint8 (n, size, size, 3); `labels` (n, claims) of TRUE, FALSE, UNKNOWN; `said`
     of the pictures numbered `spoken`, in order; `rivals` (m, m) bool among those: sentence i
@@ -59,8 +68,8 @@ class Batches:
             known += share * (labels >= 0).mean(axis=0)
         return np.asarray(total / np.maximum(known, 1e-6), dtype=np.float64)
 
-    def batch(self, step: int, size: int) -> Batch:
-        """The batch of one step, pictures `size` pixels wide."""
+    def batch(self, step: int, size: int, spoken: int = SPOKEN) -> Batch:
+        """The batch of one step, pictures `size` pixels wide, so many of them with sentences."""
         rng = seeded(self.seed, "batch", step)
         speaker = Speaker(rng)
         pictures, labels, facts = [], [], []
@@ -71,26 +80,26 @@ class Batches:
                 facts.append(part.facts[index])
         first = self.parts[0][1]
         rest = first + rng.permutation(len(facts) - first)
-        spoken = [*range(first), *rest.tolist()][: max(SPOKEN, first)]
-        told = [facts[i] for i in spoken]
+        chosen = [*range(first), *rest.tolist()][:spoken]
+        told = [facts[i] for i in chosen]
         said = [speaker.said(one) for one in told]
-        return Batch(np.stack(pictures), np.stack(labels), spoken, said, _rivals(said, told))
+        return Batch(np.stack(pictures), np.stack(labels), chosen, said, _rivals(said, told))
 
-    def run(self, first: int, last: int, size_at: dict[int, int]) -> Iterator[Batch]:
-        """The batches of steps `first` to `last` − 1, made ahead in the background.
+    def run(self, first: int, last: int, stages: list[Stage]) -> Iterator[tuple[Stage, Batch]]:
+        """The batches of steps `first` to `last` − 1 with their stages, made ahead meanwhile."""
 
-        `size_at`: from which step on pictures have which size.
-        """
-
-        def size(step: int) -> int:
-            return size_at[max(start for start in size_at if start <= step)]
+        def made(step: int) -> tuple[Stage, Batch]:
+            stage = next(one for one in stages if step < one.end)
+            return stage, self.batch(step, stage.pixels, SPOKEN if stage.speaks else 0)
 
         with ThreadPoolExecutor(1) as pool:
-            waiting: list[Future[Batch]] = []
+            waiting: list[Future[tuple[Stage, Batch]]] = []
             for step in range(first, last + AHEAD):
                 if step < last:
-                    waiting.append(pool.submit(self.batch, step, size(step)))
-                if step >= first + AHEAD:
+                    waiting.append(pool.submit(made, step))
+                if step >= first + AHEAD or step >= last:
+                    if not waiting:
+                        return
                     yield waiting.pop(0).result()
 
 
@@ -98,7 +107,7 @@ def _rivals(said: list[Said], facts: list[Facts]) -> npt.NDArray[np.bool_]:
     """Whether picture j is a wrong answer to sentence i: it lacks a thing that is spoken of, or
     nothing is spoken of and it was taken elsewhere or in other light."""
     shown = [{(thing.kind, thing.colour) for thing in one.things} for one in facts]
-    rivals = np.empty((len(said), len(said)), bool)
+    rivals = np.zeros((len(said), len(said)), bool)
     for i, sentence in enumerate(said):
         wanted = {(thing.kind, thing.colour) for thing in sentence.things}
         for j, there in enumerate(shown):

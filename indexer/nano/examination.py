@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,22 +19,25 @@ if TYPE_CHECKING:
 
 UNSEEN = 1_000_003  # a seed that training refuses
 SCENES = 40
+CHANCE = "chance"
 FEWEST = 5  # pictures of which a claim is true, and as many of which it is false
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """mAP by language over claims, of all and by group of claims; `chance` likewise."""
+    """mAP by language, and of chance, over claims: of all pictures, of crops alone (a subject
+    fills a fair part of those; in whole frames it may be a few pixels), and by group of claims."""
 
     pictures: int
     claims: int
     map: dict[str, float]
+    crops: dict[str, float]
     groups: dict[str, dict[str, float]]  # group → language or 'chance' → mAP
 
     @property
     def chance(self) -> float:
         """Of answering at random, over all claims."""
-        return self.map["chance"]
+        return self.map[CHANCE]
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -43,8 +45,13 @@ class Examined:
             group: {key: round(value, 4) for key, value in row.items()}
             for group, row in self.groups.items()
         }
-        means = {key: round(value, 4) for key, value in self.map.items()}
-        return {"pictures": self.pictures, "claims": self.claims, "map": means, "groups": groups}
+        means, crops = (
+            {key: round(value, 4) for key, value in row.items()} for row in (self.map, self.crops)
+        )
+        return {
+            "pictures": self.pictures, "claims": self.claims, "map": means, "crops": crops,
+            "groups": groups,
+        }  # fmt: skip
 
 
 def examine(
@@ -63,33 +70,45 @@ def examine(
             facts.append(fact)
         vectors.append(embedder.embed_images(pictures))
         progress()
-    return rank(embedder, np.concatenate(vectors), label(facts))
+    stacked, labels = np.concatenate(vectors), label(facts)
+    # The place is told of whole frames only.
+    crops = np.array([one.place is None for one in facts])
+    groups = rank(embedder, stacked, labels)
+    return Examined(
+        len(facts), sum(len(row[CHANCE]) for row in groups.values()), _means(groups),
+        _means(rank(embedder, stacked[crops], labels[crops])),
+        {group: {key: float(np.mean(row[key])) for key in row} for group, row in groups.items()},
+    )  # fmt: skip
 
 
-def rank(embedder: Embedder, vectors: Vectors, labels: Labels) -> Examined:
-    """mAP of every claim's usual wording; vectors (n, d), labels (n, claims)."""
+def rank(embedder: Embedder, vectors: Vectors, labels: Labels) -> dict[str, dict[str, list[float]]]:
+    """Group → language or 'chance' → average precision of every claim, in its usual wording.
+
+    vectors (n, d), labels (n, claims). Claims that are true or false of too few are left out.
+    """
     true, false = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
     asked = [
         (number, claim)
         for number, claim in enumerate(claims())
         if true[number] >= FEWEST and false[number] >= FEWEST
     ]
-    rows: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    rows: dict[str, dict[str, list[float]]] = {}
     for lang in LANGUAGES:
         texts = [claim.en[0] if lang == "en" else claim.zh[0] for _, claim in asked]
         scores = embedder.embed_texts(texts) @ vectors.T
         for row, (number, claim) in zip(scores, asked, strict=True):
             known = labels[:, number] >= 0
             wanted = labels[known, number] == 1
-            rows[claim.group][lang].append(average_precision(row[known], wanted))
+            into = rows.setdefault(claim.group, {key: [] for key in (*LANGUAGES, CHANCE)})
+            into[lang].append(average_precision(row[known], wanted))
             if lang == LANGUAGES[0]:
-                rows[claim.group]["chance"].append(float(wanted.mean()))
-    groups = {
-        group: {key: float(np.mean(values)) for key, values in row.items()}
-        for group, row in rows.items()
+                into[CHANCE].append(float(wanted.mean()))
+    return rows
+
+
+def _means(groups: dict[str, dict[str, list[float]]]) -> dict[str, float]:
+    """Over all claims of all groups."""
+    return {
+        key: float(np.mean([value for row in groups.values() for value in row[key]]))
+        for key in (*LANGUAGES, CHANCE)
     }
-    means = {
-        key: float(np.mean([value for row in rows.values() for value in row[key]]))
-        for key in (*LANGUAGES, "chance")
-    }
-    return Examined(len(vectors), len(asked), means, groups)

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from indexer.embedder import NANO
-from indexer.nano.batches import Batch, Batches
+from indexer.nano.batches import Batch, Batches, Stage
 from indexer.nano.claims import claims
 from indexer.nano.collage import collages
 from indexer.nano.corpus import Part, build_pieces, read_part, write_piece
@@ -36,10 +36,12 @@ from storage.errors import Conflict, HindsightError
 
 RATE, DECAY, WARM_UP = 2e-3, 0.08, 300
 MEMORY = 0.998  # of the running mean of the weights, which is what ships
-SHARES = {"real": 26, "collage": 50, "made": 52}  # of a batch
+SHARES = {"real": 24, "collage": 44, "made": 60}  # of a batch
 WITHOUT_REAL = {"made": 128}
-SMALL, FULL = 96, 128  # pixels
-SMALL_PART = 0.7  # of the steps
+# Of the steps, up to where; pixels; whether words come in. Seeing is learnt first, small and
+# without words: five times as many pictures a second (docs/design/nano.md).
+STAGES = ((0.62, 64, False), (0.76, 96, False), (0.93, 96, True), (1.0, 128, True))
+SEEN_RATE = 0.4  # of the image tower, once words come in
 ASKED = 120  # claims of a step
 SAVE_EVERY, TELL_EVERY = 200, 50
 log = logging.getLogger(__name__)
@@ -115,7 +117,7 @@ def train(
     shares = SHARES if len(parts["real"].facts) else WITHOUT_REAL
     batches = Batches([(parts[name], share) for name, share in shares.items()], seed)
     network = build().to(memory_format=torch.channels_last).to(device)
-    judge = Judge(torch.from_numpy(batches.positives())).to(device)
+    judge = Judge(torch.from_numpy(batches.positives()), features_of(network)).to(device)
     kept = {key: value.detach().clone() for key, value in network.state_dict().items()}
     optimiser = _optimiser(network, judge)
     settings = {"steps": steps, "seed": seed, "pictures": [len(p.facts) for p in parts.values()]}
@@ -133,13 +135,16 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         kept, first = state["kept"], state["step"]
     words = Wordings(device)
-    began, means = time.monotonic(), np.zeros(3)
-    size_at = {0: SMALL, int(steps * SMALL_PART): FULL}
+    began, means = time.monotonic(), np.zeros(4)
+    stages = [Stage(max(1, round(steps * end)), size, speaks) for end, size, speaks in STAGES]
     last = steps if until is None else min(until, steps)
-    for step, batch in enumerate(batches.run(first, last, size_at), first):
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * _pace(step, steps)
-        losses = _step(network, judge, optimiser, batch, words, seeded(seed, "words", step), device)
+    for step, (stage, batch) in enumerate(batches.run(first, last, stages), first):
+        _set_rates(optimiser, step, stages)
+        losses = _losses(network, judge, stage, batch, words, seeded(seed, "words", step), device)
+        optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 3.0)
+        optimiser.step()
         with torch.no_grad():
             memory = min(MEMORY, (step + 1) / (step + 10))
             for key, value in network.state_dict().items():
@@ -147,11 +152,12 @@ def train(
                     kept[key].lerp_(value, 1 - memory)
                 else:
                     kept[key].copy_(value)
-        means += [float(x.detach()) for x in (losses.claim, losses.find, losses.parity)]
+        now = (losses.see, losses.claim, losses.find, losses.parity)
+        means += [float(loss.detach()) for loss in now]
         if (step + 1) % TELL_EVERY == 0:
             pace = (step + 1 - first) / (time.monotonic() - began)
             log.info(
-                "step %d of %d: claims %.3f, find %.3f, parity %.3f; %.2f steps/s",
+                "step %d of %d: see %.3f, claims %.3f, find %.3f, parity %.3f; %.2f steps/s",
                 step + 1, steps, *(means / TELL_EVERY), pace,
             )  # fmt: skip
             means[:] = 0
@@ -241,45 +247,73 @@ def prepare(pictures: np.ndarray[Any, Any], device: torch.device) -> Tensor:
     return ((images - mean) / std).permute(0, 3, 1, 2)  # channels last in memory
 
 
-def _step(
-    network: Any, judge: Judge, optimiser: torch.optim.Optimizer, batch: Batch, words: Wordings,
+def look(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (n, f) of the image tower, and the unit vectors (n, d) it makes of them."""
+    tower = network.visual
+    features = tower.trunk.forward_head(tower.trunk.forward_features(images), pre_logits=True)
+    vectors = tower.head(tower.trunk.get_classifier()(features))
+    return features, torch.nn.functional.normalize(vectors.float(), dim=-1)
+
+
+def features_of(network: Any) -> int:
+    """How many features the image tower has."""
+    return int(network.visual.trunk.num_features)
+
+
+def _losses(
+    network: Any, judge: Judge, stage: Stage, batch: Batch, words: Wordings,
     rng: np.random.Generator, device: torch.device,
 ) -> Losses:  # fmt: skip
     network.train()
     images = prepare(batch.pictures, device)
-    numbers = sorted(rng.permutation(len(claims()))[:ASKED].tolist())
+    labels = torch.from_numpy(batch.labels).to(device)
+    nothing = torch.zeros((), device=device)
     with torch.autocast(device.type, torch.bfloat16):
-        seen = network.visual(images)
+        features, seen = look(network, images)
+        if not stage.speaks:
+            return Losses(judge.see(features, labels), nothing, nothing, nothing)
+        numbers = sorted(rng.permutation(len(claims()))[:ASKED].tolist())
         said = [words.tokens([getattr(one, lang) for one in batch.said]) for lang in ("en", "zh")]
         asked = [encode_texts(network, tokens) for tokens in words.claims(rng, numbers)]
         told = [encode_texts(network, tokens) for tokens in said]
-    seen = torch.nn.functional.normalize(seen.float(), dim=-1)
     losses: Losses = judge(
-        seen, (asked[0], asked[1]), (told[0], told[1]),
-        torch.from_numpy(batch.labels).to(device), torch.from_numpy(batch.rivals).to(device),
+        features.float(), seen, (asked[0], asked[1]), (told[0], told[1]), labels,
+        torch.from_numpy(batch.rivals).to(device),
         torch.tensor(numbers, device=device), torch.tensor(batch.spoken, device=device),
     )  # fmt: skip
-    optimiser.zero_grad(set_to_none=True)
-    losses.total.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 3.0)
-    optimiser.step()
     return losses
 
 
-def _optimiser(network: torch.nn.Module, judge: Judge) -> torch.optim.Optimizer:
-    wide = [p for p in network.parameters() if p.ndim >= 2]
-    flat = [p for p in network.parameters() if p.ndim < 2] + list(judge.parameters())
-    return torch.optim.AdamW(
-        [{"params": wide, "weight_decay": DECAY}, {"params": flat, "weight_decay": 0.0}],
-        lr=RATE, betas=(0.9, 0.98),
-    )  # fmt: skip
+def _optimiser(network: Any, judge: Judge) -> torch.optim.Optimizer:
+    """AdamW; only matrices decay. Groups know whether they are of the image tower."""
+    visual = {id(value) for value in network.visual.parameters()}
+    groups = []
+    for seeing in (True, False):
+        own = [p for p in network.parameters() if (id(p) in visual) == seeing]
+        wide = [p for p in own if p.ndim >= 2]
+        flat = [p for p in own if p.ndim < 2] + ([] if seeing else list(judge.parameters()))
+        groups.append({"params": wide, "weight_decay": DECAY, "seeing": seeing})
+        groups.append({"params": flat, "weight_decay": 0.0, "seeing": seeing})
+    return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
+
+
+def _set_rates(optimiser: torch.optim.Optimizer, step: int, stages: list[Stage]) -> None:
+    """Up and down along a cosine while only seeing is learnt, and again once words come in."""
+    turn = max((one.end for one in stages if not one.speaks), default=0)
+    speaking = step >= turn
+    first, last = (turn, stages[-1].end) if speaking else (0, turn)
+    pace = _pace(step - first, last - first)
+    for group in optimiser.param_groups:
+        share = SEEN_RATE if speaking and group["seeing"] else 1.0
+        group["lr"] = RATE * share * pace
 
 
 def _pace(step: int, steps: int) -> float:
     """Share of the full rate: up at first, then down along a cosine."""
-    if step < WARM_UP:
-        return (step + 1) / WARM_UP
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - WARM_UP) / max(1, steps - WARM_UP)))
+    warm_up = min(WARM_UP, max(1, steps // 5))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ DENSITIES: dict[str, Names] = {
 
 VIEWS: dict[str, Names] = {
     "street level": (("seen from street level", "at street level"), ("平视", "街面视角")),
-    "oblique": (("seen from a roof", "seen obliquely from above"), ("斜上方看到", "高处俯拍")),
+    "oblique": (("seen from a roof", "seen from a tall pole"), ("斜上方看到", "从高处看到")),
     "overhead": (
         ("seen from above", "overhead view", "top view"),
         ("从上方看到", "俯视", "俯视角度"),
