@@ -31,8 +31,9 @@ UNTRAINED = N_(
     " `hindsight model use NAME` switches"
 )
 SMALL = N_(
-    "the small model nano answers: it knows simple street scenes only;"
-    " `hindsight model use NAME` switches to a full model"
+    "the small default model nano answers: it knows simple street scenes only;"
+    " `hindsight model use NAME` switches to a full model, downloaded when online, or offline"
+    " with `--checkpoint FILE`"
 )
 
 

@@ -17,6 +17,7 @@ import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors import SafetensorError, safe_open
+from torch.overrides import TorchFunctionMode
 
 from indexer.embedder import NANO
 from indexer.hub import brief, fetch, hub
@@ -38,6 +39,9 @@ PREFERRED = (
 PREPROCESS_KEYS = ("mean", "std", "interpolation", "resize_mode")
 # How the file of a torch checkpoint begins: a zip archive, or a bare pickle.
 PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+DRAWS = frozenset(
+    (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_, torch.Tensor.random_)
+)
 log = logging.getLogger(__name__)
 _seeding = threading.Lock()
 
@@ -75,7 +79,7 @@ def load_weights(name: str, checkpoint: Path | None, *, untrained: bool = False)
         check_checkpoint(file)
     elif source.tag is not None:
         file = fetch(source.architecture, source.tag)
-    network, tokenizer = _build(source)
+    network, tokenizer = _build(source, filled=file is not None)
     if file is not None:
         _fill(network, file, source.architecture)
     weights_hash = hash_weights(network)
@@ -214,8 +218,25 @@ def _preprocessing(source: Source) -> dict[str, Any]:
     return {key: settings[key] for key in PREPROCESS_KEYS if settings.get(key) is not None}
 
 
-def _build(source: Source) -> tuple[Any, Any]:
-    """An empty model, always initialised alike, and its own tokenizer."""
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves memory as it is where random numbers would be drawn."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return args[0] if func in DRAWS else func(*args, **(kwargs or {}))
+
+
+def _build(source: Source, *, filled: bool) -> tuple[Any, Any]:
+    """An empty model and its own tokenizer.
+
+    `filled`: a checkpoint will give every number (it is loaded strictly), so none are drawn, which
+    takes longer than all the rest for a large model. Else always initialised alike.
+    """
     text = open_clip.get_model_config(source.architecture)["text_cfg"]
     needs_hub = any(key.startswith("hf_") for key in text)  # for its tokenizer or text tower
     root = logging.getLogger()
@@ -227,6 +248,7 @@ def _build(source: Source) -> tuple[Any, Any]:
             _seeding,
             hub() if needs_hub else nullcontext(),
             torch.random.fork_rng(devices=[]),
+            _WithoutDraws() if filled else nullcontext(),
         ):
             torch.manual_seed(SEED)
             network = open_clip.create_model(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.choices import CHOICES
-from indexer.embedder import NANO, UNTRAINED, load_model, model_warning
+from indexer.choices import CHOICES, is_trained
+from indexer.embedder import UNTRAINED, load_model, model_warning
 from storage import generations
 from storage.clock import US
 from storage.commandline import (
@@ -278,7 +278,7 @@ def _rows(directory: DataDirectory) -> list[dict[str, Any]]:
                 "size_mb": round(choice.parameters_m * 4),
                 "state": known and known.state,
                 "generation": known and known.number,
-                "meaningful": known.meaningful if known else choice.name != NANO,
+                "meaningful": known.meaningful if known else is_trained(choice.name),
                 "why": tr(choice.argument),
             }
         )

@@ -114,7 +114,7 @@ def test_a_mere_note_does_not_look_like_a_warning(archive: Desk) -> None:
             dimension=4, meaningful=True, state="active", at_us=START_US,
         )  # fmt: skip
     page = archive.person().get("/search?q=a+red+car").text
-    assert '<p class="note dim">the small model nano answers' in page
+    assert '<p class="note dim">the small default model nano answers' in page
     assert "notice caution" not in page
 
 
