@@ -118,11 +118,13 @@ def test_the_same_weights_give_the_same_vectors_in_any_batch_and_thread(nano: Em
     assert again.preprocess_hash == nano.preprocess_hash
     together = nano.embed_images(pictures(4))
     alone = np.concatenate([again.embed_images([picture]) for picture in pictures(4)])
-    assert together == pytest.approx(alone, abs=1e-5)
+    # In bfloat16 another batch is summed in another order, to about three digits.
+    close = 1e-5 if nano.precision == "float32" else 1e-2
+    assert together == pytest.approx(alone, abs=close)
     with ThreadPoolExecutor(4) as pool:
         texts = [f"car number {i}" for i in range(8)]
         parallel = np.concatenate(list(pool.map(lambda text: nano.embed_texts([text]), texts)))
-    assert parallel == pytest.approx(nano.embed_texts(texts), abs=1e-5)
+    assert parallel == pytest.approx(nano.embed_texts(texts), abs=close)
 
 
 def test_nano_is_small_enough_to_ship() -> None:

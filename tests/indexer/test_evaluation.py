@@ -156,7 +156,7 @@ def test_the_captioned_crops_are_evaluated_in_the_shape_of_the_interface(
     folder.mkdir()
     text = "\n".join(json.dumps(entry) for entry in entries)
     (folder / "captions.jsonl").write_text(text, encoding="utf-8")
-    found = hindsight.json("model", "eval", "--captions", folder)
+    found = hindsight.json("model", "eval", "--captions", folder, "--all")
     assert found["pictures"] == len(entries)
     assert found["model"] == "nano"
     for lang in ("en", "zh"):

@@ -81,7 +81,7 @@ def test_answer_shows_moments_their_limits_and_is_audited(indexed: Desk) -> None
     assert re.search(r'data-us="(\d+)"', page)
     assert "+08:00" in page
     assert not re.search(
-        r"0\.\d\d", page.split('class="moments')[1].split("</ul>")[0]
+        r"(?<![\d:])0\.\d\d", page.split('class="moments')[1].split("</ul>")[0]
     )  # strength is bars, never a raw number
     (row,) = indexed.audited("search")
     assert (row.actor, row.subject) == ("ines", "bars of black")
