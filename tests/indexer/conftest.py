@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import save_file
 
 ROOT = str(Path(__file__).parents[2])
 if ROOT not in sys.path:  # tests share clips.py, however pytest was started
@@ -18,7 +17,6 @@ if ROOT not in sys.path:  # tests share clips.py, however pytest was started
 
 from hindsight import cli  # noqa: E402
 from indexer.embedder import Embedder, load_model  # noqa: E402
-from indexer.weights import load_weights  # noqa: E402
 from storage.clock import Clock  # noqa: E402
 from storage.commandline import run  # noqa: E402
 from storage.directory import init_directory  # noqa: E402
@@ -89,23 +87,6 @@ def hindsight(archive: Archive, capsys: pytest.CaptureFixture[str]) -> CommandLi
 def nano() -> Embedder:
     """The default model, loaded once."""
     return load_model("nano", threads=1)
-
-
-@pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """nano as if trained: a folder with weights, few words, and one clip it was taught with."""
-    folder = tmp_path / "shipped"
-    folder.mkdir()
-    state = load_weights("nano", None, untrained=True).network.state_dict()
-    state["logit_scale"] = state["logit_scale"] + 2
-    save_file({key: value.contiguous() for key, value in state.items()}, folder / "w.safetensors")
-    words = {"en": ["red", "blue", "car", "person"], "zh": ["汽车", "红色"]}
-    (folder / "lexicon.json").write_text(json.dumps(words), encoding="utf-8")
-    (folder / "clips.json").write_text(json.dumps(["taught.mp4"]), encoding="utf-8")
-    monkeypatch.setattr("indexer.weights.NANO_WEIGHTS", folder / "w.safetensors")
-    monkeypatch.setattr("indexer.weights.NANO_LEXICON", folder / "lexicon.json")
-    monkeypatch.setattr("indexer.weights.NANO_CLIPS", folder / "clips.json")
-    return folder
 
 
 @pytest.fixture(scope="session")

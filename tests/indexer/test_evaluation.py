@@ -106,16 +106,17 @@ def test_pictures_of_training_clips_are_told_from_others(tmp_path: Path) -> None
 
 
 def test_eval_leaves_out_what_the_model_was_trained_with(
-    tmp_path: Path, hindsight: CommandLine, shipped: Path
+    tmp_path: Path, hindsight: CommandLine, nano: Embedder
 ) -> None:
-    some = write_captions(tmp_path / "some", 12, ["taught.mp4"] * 3 + ["other.mp4"])
+    taught = min(nano.taught_clips)
+    some = write_captions(tmp_path / "some", 12, [taught] * 3 + ["other.mp4"])
     found = hindsight.json("model", "eval", "--captions", some)
     assert (found["pictures"], found["left_out"], found["taught"]) == (9, 3, 0)
     assert set(found["parity"]) == {"overlap", "queries", "chance"}
     assert "3 pictures of clips" in hindsight("model", "eval", "--captions", some).out
     found = hindsight.json("model", "eval", "--captions", some, "--all")
     assert (found["pictures"], found["left_out"], found["taught"]) == (12, 0, 3)
-    every = write_captions(tmp_path / "every", 6, ["taught.mp4"] * 6)
+    every = write_captions(tmp_path / "every", 6, [taught] * 6)
     said = hindsight("model", "eval", "--captions", every)
     assert "nano: 6 pictures" in said.out
     assert "6 of these pictures are of clips the model was trained with" in said.out
