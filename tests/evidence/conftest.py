@@ -221,3 +221,10 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(pristine: Path, tmp_path: Path) -> Path:
     """A copy of it to damage."""
     return Path(shutil.copytree(pristine, tmp_path / "bundle"))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where to export to: a place of its own, so that what is left behind shows."""
+    (tmp_path / "handover").mkdir()
+    return tmp_path / "handover" / "bundle"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import zipfile
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +26,6 @@ from storage.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from storage.segments import expire
 from storage.settings import SearchSettings
 from storage.vocabulary import Actor
 
@@ -58,13 +54,6 @@ def refused(house: Any, out: Path, kind: type[HindsightError], from_s: float = 0
         house.export(out, from_s, to_s, **how)
     assert sorted(out.parent.rglob("*")) == before
     return caught.value
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Where to export to: a place of its own, so that what is left behind shows."""
-    (tmp_path / "handover").mkdir()
-    return tmp_path / "handover" / "bundle"
 
 
 # What is in it
@@ -359,34 +348,6 @@ def test_file_shorter_than_the_ledger_says_stops_the_export(house: Any, out: Pat
     assert "4.0 s of pictures, the ledger says 13.0 s" in str(refused(house, out, DataLoss))
 
 
-def test_footage_that_expires_while_it_is_exported(house: Any, out: Path) -> None:
-    house.segment(at_s=0)
-    last = house.segment(at_s=4)
-
-    def retain(done: int, total: int) -> None:
-        if house.file(last).exists():
-            with house.ledger.write() as tx:
-                expire(tx, [last.id], "class 3: 30 days", 0)
-            house.file(last).unlink()
-
-    path = house.file(last)
-    before = sorted(out.parent.rglob("*"))
-    with pytest.raises(Conflict, match="class 3: 30 days"):
-        house.export(out, 0, 8, progress=lambda done, total: path.exists() and retain(done, total))
-    assert sorted(out.parent.rglob("*")) == before
-
-
-def test_an_exception_from_progress_leaves_nothing(house: Any, out: Path) -> None:
-    house.segment()
-
-    def cancel(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        house.export(out, 0, 4, progress=cancel)
-    assert names_in(out.parent) == []
-
-
 def test_an_export_that_would_stop_a_recorder_does_not_start(house: Any, out: Path) -> None:
     house.segment()
     settings = house.directory.settings
@@ -394,67 +355,3 @@ def test_an_export_that_would_stop_a_recorder_does_not_start(house: Any, out: Pa
     house.directory.settings = settings.model_copy(update={"retention": retention})
     refused(house, out, ResourceExhausted)
     assert "export" not in actions(house)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 MB."""
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    if (
-        os.geteuid()
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)], capture_output=True
-        ).returncode
-    ):
-        pytest.skip("a small file system needs root; the full disk was not tried")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.mark.parametrize("when", [0.0, 0.3, 0.5, 0.7, 0.9])
-@pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
-def test_disk_that_fills_during_the_export(
-    house: Any, small_disk: Path, name: str, when: float
-) -> None:
-    for at_s in (0, 4, 8):
-        house.segment(at_s=at_s)
-
-    def fill(done: int, total: int) -> None:
-        if done >= when * total and not (small_disk / "other").exists():
-            with (small_disk / "other").open("wb", buffering=0) as other, suppress(OSError):
-                while other.write(bytes(1 << 12)):
-                    pass
-
-    try:
-        house.export(small_disk / name, 0, 12, progress=fill)
-    except ResourceExhausted:
-        assert names_in(small_disk) == ["other"]
-    else:  # everything was written by then
-        assert when > 0.6
-        assert verify(small_disk / name).findings == []
-
-
-def test_what_a_killed_export_left_is_removed_by_the_next(house: Any, out: Path) -> None:
-    house.segment()
-    left = out.parent / ".hindsight-export-01M86M3T2GGQFQ3H4BEM1V462P"
-    (left / "bag").mkdir(parents=True)
-    os.utime(left, (0, 0))
-    house.export(out, 0, 4)
-    assert names_in(out.parent) == ["bundle"]
-
-
-def test_two_exports_at_once_do_not_disturb_each_other(house: Any, out: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    for name in ("a", "b", "c"):
-        house.segment(name)
-    with ThreadPoolExecutor(3) as pool:
-        jobs = [
-            pool.submit(house.export, out.with_name(name), 0, 4, cameras=[house.camera(name)])
-            for name in ("a", "b", "c")
-        ]
-        for job in jobs:
-            result = job.result()
-            assert verify(result.path, result.fingerprint).findings == []
-            assert [one.camera for one in result.cameras] == [result.path.name]
