@@ -48,11 +48,13 @@ segment_s = 10
 [indexer]
 interval_s = 1
 """
+# Of what whole frames show to the default model: a thing that fills a fair part of one, and what
+# all of one shows; then something small, and something that does not happen.
 QUESTIONS_MADE = (
-    "a red car driving past by day",
+    "a green bus drives past",
+    "湿路面",
     "a person with an umbrella in the rain",
-    "夜间街道上的白色货车",
-    "推着自行车的人",
+    "着火",
 )
 QUESTIONS_ANY = (
     "a car on a road",
