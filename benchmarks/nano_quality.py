@@ -19,6 +19,7 @@ from benchmarks.report import report
 from indexer.embedder import Embedder, load_model
 from indexer.evaluation import Evaluation, evaluate, never_taught, read_captions
 from indexer.nano.examination import examine
+from indexer.nano.train import SEED
 
 CAPTIONS = SHARED_FOOTAGE.parent / "captions"
 # A model trained for 28 CPU-minutes from nothing on such crops, without made pictures.
@@ -77,6 +78,8 @@ def _made(embedder: Embedder) -> None:
                found.chance)  # fmt: skip
         report(f"nano_made_map_{lang}_target", found.map[lang], "mAP", "target", MADE_TARGET)
         report(f"nano_made_crops_map_{lang}", found.crops[lang], "mAP", "target", MADE_TARGET)
+    taught = examine(embedder, seed=SEED)
+    report("nano_made_map_en_of_training", taught.map["en"], "mAP", "unseen", found.map["en"])
     for group, row in found.groups.items():
         report(f"nano_made_{group}", row["en"], "mAP", "chance", row["chance"])
 

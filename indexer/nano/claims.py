@@ -126,30 +126,19 @@ def _colours() -> list[Claim]:
 
 
 def _deeds() -> list[Claim]:
-    found = []
-    for deed, (en, zh) in words.DEEDS.items():
-        found.append(
-            Claim(
-                f"deed:{deed}",
-                "deed",
-                DEEDS,
-                tuple(f"a person {said}" for said in en),
-                tuple(f"{said}的人" for said in zh),
-                _does(deed),
-            )
+    tests = {deed: _does(deed) for deed in words.DEEDS}
+    tests |= {load: _carries(load) for load in words.CARRYING}
+    return [
+        Claim(
+            f"deed:{key}",
+            "deed",
+            DEEDS,
+            tuple(f"a person {said}" for said in en),
+            tuple(f"{said}的人" for said in zh),
+            tests[key],
         )
-    for load, (en, zh) in words.CARRYING.items():
-        found.append(
-            Claim(
-                f"deed:{load}",
-                "deed",
-                DEEDS,
-                tuple(f"a person {said}" for said in en),
-                tuple(f"{said}的人" for said in zh),
-                _carries(load),
-            )
-        )
-    return found
+        for key, (en, zh) in (words.DEEDS | words.CARRYING).items()
+    ]
 
 
 def _circumstances() -> list[Claim]:

@@ -55,9 +55,13 @@ class Examined:
 
 
 def examine(
-    embedder: Embedder, scenes: int = SCENES, progress: Callable[[], None] = lambda: None
+    embedder: Embedder,
+    scenes: int = SCENES,
+    progress: Callable[[], None] = lambda: None,
+    seed: int = UNSEEN,
 ) -> Examined:
-    """Render unseen scenes, embed them, and rank them by every claim that is worth asking.
+    """Render scenes, unseen ones by default, embed them, and rank them by every claim that is
+    worth asking.
 
     Pictures of which a claim is neither true nor false are left out of its ranking.
     """
@@ -65,7 +69,7 @@ def examine(
     facts: list[Facts] = []
     for number in range(scenes):
         pictures: list[Picture] = []
-        for picture, fact in made_pictures(UNSEEN, number):
+        for picture, fact in made_pictures(seed, number):
             pictures.append(picture)
             facts.append(fact)
         vectors.append(embedder.embed_images(pictures))
