@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from storage.directory import DataDirectory, init_directory
 from storage.i18n import use_language
 from tests.storage.media import CommandLine, House, new_house
+
+# Speed is measured in benchmarks/: a machine that stalls for a second is no defect.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SHARED = Path(__file__).parents[2] / "shared"
 
