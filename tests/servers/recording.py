@@ -103,8 +103,8 @@ class Recording:
     def capture_of(self, camera: Camera) -> int:
         """The capture process that records a camera."""
         for pid in self.captures():
-            plan = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2].decode()
-            if f'"camera": {camera.id},' in plan:
+            # Empty for a process that is just being started or has just ended.
+            if f'"camera": {camera.id},' in Path(f"/proc/{pid}/cmdline").read_text():
                 return pid
         raise AssertionError(f"no process records {camera.slug}")
 
