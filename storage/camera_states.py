@@ -18,7 +18,8 @@ def set_state(tx: Connection, state: CameraState) -> None:
             camera_id=state.camera_id, state=state.state, since_us=state.since_us,
             alive_us=state.alive_us, last_packet_us=state.last_packet_us,
             bitrate_bps=state.bitrate_bps, fps=state.fps, gop_s=state.gop_s,
-            restarts=state.restarts, error=error,
+            restarts=state.restarts, error=error, clock_offset_us=state.clock_offset_us,
+            backlog_us=state.backlog_us,
         )
     )  # fmt: skip
 

@@ -165,6 +165,85 @@ camera_state = Table(
     Column("gop_s", Float),
     Column("restarts", Integer, nullable=False, server_default="0"),
     Column("error", String(500)),
+    Column("clock_offset_us", BigInteger, comment="camera's clock minus arrival; NULL: not said"),
+    Column("backlog_us", BigInteger, comment="footage received and not yet on disk"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", String(40), nullable=False, comment="a word of storage.events"),
+    Column("camera_id", Id, ForeignKey("camera.id"), comment="NULL: of a volume or the whole"),
+    Column("volume", String(64), comment="name; NULL: of a camera or the whole"),
+    Column("detail", String(500)),
+    Index("ix_event_at", "at_us"),
+    Index("ix_event_camera_at", "camera_id", "at_us"),
+)
+
+clock_offset = Table(
+    "clock_offset",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("at_us", BigInteger, nullable=False, comment="when it was measured"),
+    Column("offset_us", BigInteger, nullable=False, comment="camera's clock minus arrival"),
+    Column("followed", Boolean, nullable=False, comment="whether segments were dated by it"),
+    Index("ix_clock_offset_camera_at", "camera_id", "at_us"),
+)
+
+volume_state = Table(
+    "volume_state",
+    metadata,
+    Column("volume", String(64), ForeignKey("volume.name"), primary_key=True),
+    Column("at_us", BigInteger, nullable=False, comment="when it was measured"),
+    Column("footage_bytes", BigInteger, nullable=False, comment="of closed segments"),
+    Column("free_bytes", BigInteger, comment="of the file system; NULL: not reachable"),
+    Column("refuses", String(500), comment="why no segment may begin here; NULL: it may"),
+)
+
+violation = Table(
+    "violation",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at_us", BigInteger, nullable=False, comment="when the footage was deleted"),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("volume", String(64), ForeignKey("volume.name"), nullable=False),
+    Column("start_us", BigInteger, nullable=False, comment="of the footage that went early"),
+    Column("end_us", BigInteger, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("promised_until_us", BigInteger, nullable=False, comment="of its youngest segment"),
+    Column("promise", String(200), nullable=False, comment="the rule that was broken"),
+    Column("reason", String(500), nullable=False),
+    CheckConstraint("end_us >= start_us", name="span"),
+    Index("ix_violation_at", "at_us"),
+)
+
+seal = Table(
+    "seal",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("camera.id"), nullable=False),
+    Column("number", Integer, nullable=False, comment="1, 2, 3 … of this camera"),
+    Column("sealed_us", BigInteger, nullable=False),
+    Column("segments", Integer, nullable=False, comment="leaves, in order of their ids"),
+    Column("root", String(64), nullable=False, comment="Merkle root over the leaves (RFC 6962)"),
+    Column("prev_hash", String(64), nullable=False, comment="of this camera's seal before"),
+    Column("hash", String(64), nullable=False, comment="SHA-256 over all the above"),
+    Column("key_id", String(64), nullable=False, comment="SHA-256 of the public key"),
+    Column("signature", LargeBinary, nullable=False, comment="Ed25519 over hash"),
+    UniqueConstraint("camera_id", "number"),
+)
+
+seal_leaf = Table(
+    "seal_leaf",
+    metadata,
+    Column("segment_id", String(26), primary_key=True, comment="may outlive a row that was cut"),
+    Column("seal_id", Id, ForeignKey("seal.id"), nullable=False),
+    Column("leaf", String(64), nullable=False, comment="hash of the row's unchanging facts"),
+    Index("ix_seal_leaf_seal", "seal_id"),
 )
 
 clock_correction = Table(

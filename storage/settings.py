@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -33,6 +33,20 @@ class VolumeSettings(_Section):
     """[volumes.NAME]"""
 
     path: Path = Field(description="folder of the volume; relative to the data directory")
+    quota_bytes: int | None = Field(
+        None, ge=10_000_000, description="most bytes of footage here; none: what the disk holds"
+    )
+    free_floor_bytes: int | None = Field(
+        None, ge=0, description="bytes left free here; none: [retention] free_floor_bytes"
+    )
+    keep_days: float | None = Field(
+        None, gt=0, description="nothing stays here longer, days; none: as long as was promised"
+    )
+    when_full: Literal["expire_oldest", "stop"] = Field(
+        "expire_oldest",
+        description="at the quota or the floor: oldest footage goes before its time, each time"
+        " recorded as a violation, never held footage; or recording here stops",
+    )
 
 
 class RecorderSettings(_Section):
@@ -63,7 +77,7 @@ class RecorderSettings(_Section):
         15, ge=1, le=600, description="longest wait between two attempts to connect, seconds"
     )
     cameras_per_process: int = Field(
-        4, ge=1, le=16, description="cameras that share one capture process"
+        8, ge=1, le=16, description="cameras that share one capture process"
     )
 
 
@@ -76,8 +90,20 @@ class RetentionSettings(_Section):
     named_days: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict, description="promise per retention class of a camera, days"
     )
+    camera_days: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="promise per camera, by its short name, days"
+    )
     free_floor_bytes: int = Field(
-        2_000_000_000, ge=0, description="recording to a volume stops below so many free bytes"
+        2_000_000_000, ge=0, description="bytes left free on each volume that sets no floor itself"
+    )
+    every_s: float = Field(
+        60, ge=1, le=86_400, description="while recording, retention runs every so many seconds"
+    )
+    scrub_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="share of the time in which footage is re-hashed while recording; 0: never",
     )
 
 

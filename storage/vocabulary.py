@@ -142,6 +142,8 @@ class CameraState:
     gop_s: float | None
     restarts: int
     error: str | None
+    clock_offset_us: int | None = None  # camera's clock minus arrival; None: it says nothing
+    backlog_us: int | None = None  # footage received and not yet on disk
 
 
 @dataclass(frozen=True, slots=True)
