@@ -69,11 +69,25 @@ def failed(
         since = taken_on_us
         timeline.expect(tx, camera_id, since)
     start_us = since if recorded_to_us is None else max(since, recorded_to_us)
+    start_us = _after_gaps(tx, camera_id, start_us)
     running = running_gap(tx, camera_id, taken_on_us)
     if running is not None and running.start_us < taken_on_us:
         timeline.close_gap(tx, camera_id, taken_on_us)  # what lasted until then had its own cause
-        start_us = taken_on_us
+        start_us, running = max(start_us, taken_on_us), None
+    if running is not None and running.start_us > start_us:
+        # What was thought to be kept until then did not get to the disk.
+        unwritten(tx, camera_id, Span(start_us, running.start_us), cause, detail)
+        return
     timeline.open_gap(tx, camera_id, start_us, cause, detail)
+
+
+def unwritten(tx: Connection, camera_id: int, lost: Span, cause: GapCause, detail: str) -> None:
+    """Footage that came, and that a disk did not take: gaps wherever nothing else lies."""
+    known = timeline.gaps(tx, camera_ids=[camera_id], from_us=lost.start_us, to_us=lost.end_us)
+    there = [Span(gap.start_us, lost.end_us if gap.end_us is None else gap.end_us) for gap in known]
+    there += timeline.recorded(tx, camera_id, lost)
+    for hole in timeline.subtract(timeline.expected(tx, camera_id, lost), there):
+        timeline.add_gap(tx, camera_id, hole.start_us, hole.end_us, cause, detail)
 
 
 def paused(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
@@ -108,6 +122,14 @@ def running_gap(tx: Connection, camera_id: int, from_us: int) -> Gap | None:
     """The gap that has not ended, if there is one."""
     found = timeline.gaps(tx, camera_ids=[camera_id], from_us=from_us)
     return next((gap for gap in found if gap.end_us is None), None)
+
+
+def _after_gaps(tx: Connection, camera_id: int, start_us: int) -> int:
+    """Where a new gap begins: not inside one that ended."""
+    for gap in timeline.gaps(tx, camera_ids=[camera_id], from_us=start_us):
+        if gap.end_us is not None and gap.start_us <= start_us:
+            start_us = gap.end_us
+    return start_us
 
 
 def _recorded_to_us(tx: Connection, camera_id: int, since_us: int, now_us: int) -> int:

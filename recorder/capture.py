@@ -19,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+from recorder.disk import Disks
 from recorder.scribe import Scribe
 from recorder.station import DRAIN_S, Station
 from storage import register
@@ -40,8 +41,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         directory = open_directory(Path(sys.argv[1]))
-        scribe = Scribe(directory.ledger)
-        stations = _stations(directory, scribe, json.loads(sys.argv[2]))
+        scribe, disks = Scribe(directory.ledger), Disks(directory)
+        stations = _stations(directory, scribe, disks, json.loads(sys.argv[2]))
     except HindsightError as error:  # a busy ledger, a camera that is gone: tried again
         log.error("a capture process cannot begin: %s", error)
         sys.exit(error.exit_code)
@@ -59,6 +60,7 @@ def main() -> None:
             break
         _stop([station for station in stations if station.camera.id == order])
     _stop(stations)
+    disks.drain(DRAIN_S)
     scribe.drain(DRAIN_S)
     _beat(directory, stations)
     logging.shutdown()
@@ -66,14 +68,16 @@ def main() -> None:
 
 
 def _stations(
-    directory: DataDirectory, scribe: Scribe, plan: list[dict[str, object]]
+    directory: DataDirectory, scribe: Scribe, disks: Disks, plan: list[dict[str, object]]
 ) -> list[Station]:
     made = []
     with directory.ledger.read() as tx:
         for entry in plan:
             camera = register.camera_by_id(tx, int(str(entry["camera"])))
             restarts, cause = int(str(entry["restarts"])), GapCause(str(entry["cause"]))
-            made.append(Station(directory, camera, scribe, restarts=restarts, cause_before=cause))
+            made.append(
+                Station(directory, camera, scribe, disks, restarts=restarts, cause_before=cause)
+            )
     return made
 
 
@@ -82,7 +86,6 @@ def _beat(directory: DataDirectory, stations: list[Station]) -> None:
     beat = {
         station.camera.id: {
             "silent_s": round((now_us - station.step_us) / US, 1),
-            "writing": station.is_writing,
             "finished": station.finished and not station.is_alive(),
             "ended": station.stop.is_set() or not station.is_alive(),
         }

@@ -17,9 +17,10 @@ from storage.durable import (
     publish_recovered,
     set_aside,
     sha256_file,
+    write_file,
 )
 from storage.errors import HindsightError
-from storage.fragments import Facts, Layout, read_facts, scan
+from storage.fragments import Facts, Layout, facts_document, facts_file, read_facts, scan
 from storage.rebuild import live_row
 from storage.vocabulary import Camera, Segment
 from storage.volumes import Volume
@@ -61,29 +62,28 @@ def salvage(camera: Camera, volume: Volume, path: Path) -> Segment | None:
     return _recovered_row(camera, volume, final, facts, layout, size, digest)
 
 
-def adopt_leftovers(directory: DataDirectory, camera: Camera) -> list[Segment]:
-    """Take in what a killed capture process left of a camera; returns the new rows.
+def adopt_leftovers(directory: DataDirectory, camera: Camera, volume: Volume) -> list[Segment]:
+    """Take in what a killed capture process left of a camera on a volume; returns the new rows.
 
     An unfinished file is truncated to its last whole fragment and published; a published file
     that never got its row gets it. A file another process writes is let be.
     """
-    adopted = []
-    for volume in directory.archive.volumes.values():
+    adopted: list[Segment] = []
+    try:
+        volume.verify()
+    except HindsightError as error:
+        log.warning("leftovers on volume %s wait: %s", volume.name, error)
+        return adopted
+    for path in _waiting(directory, camera, volume):
         try:
-            volume.verify()
-        except HindsightError as error:
-            log.warning("leftovers on volume %s wait: %s", volume.name, error)
+            row = _adopt(camera, volume, path)
+        except (HindsightError, OSError) as error:
+            log.warning("%s cannot be adopted: %s", path, error)
             continue
-        for path in _waiting(directory, camera, volume):
-            try:
-                row = _adopt(camera, volume, path)
-            except (HindsightError, OSError) as error:
-                log.warning("%s cannot be adopted: %s", path, error)
-                continue
-            if row is not None:
-                with directory.ledger.write() as tx:
-                    closed(tx, row)
-                adopted.append(row)
+        if row is not None:
+            with directory.ledger.write() as tx:
+                closed(tx, row)
+            adopted.append(row)
     return adopted
 
 
@@ -113,7 +113,8 @@ def _adopt(camera: Camera, volume: Volume, path: Path) -> Segment | None:
         return None if is_locked(path) else salvage(camera, volume, path)
     layout = scan(path)
     facts = read_facts(path, layout)
-    if facts is None or facts.row is not None or not layout.fragments:
+    imported = facts is not None and facts.row is not None and facts.row.get("origin") != "live"
+    if facts is None or imported or not layout.fragments:
         return None  # not a live segment: `rebuild` and `check` know more
     if not _is_of(camera, facts, path):
         return None
@@ -131,8 +132,14 @@ def _is_of(camera: Camera, facts: Facts, path: Path) -> bool:
 def _recovered_row(
     camera: Camera, volume: Volume, path: Path, facts: Facts, layout: Layout, size: int, digest: str
 ) -> Segment:
-    return live_row(
+    row = live_row(
         facts, layout, camera_id=camera.id, volume=volume.name,
         path=str(path.resolve().relative_to(volume.root.resolve())), size_bytes=size,
         sha256=digest, recovered=True,
     )  # fmt: skip
+    # That it was recovered is not in the file: its row lies beside it, for `rebuild`.
+    try:
+        write_file(facts_file(path), facts_document(row))
+    except (HindsightError, OSError) as error:  # a disk that is full; the row is what counts
+        log.warning("camera %s: no facts beside %s: %s", camera.slug, path.name, error)
+    return row

@@ -1,11 +1,10 @@
-"""One open segment: fragmented MP4 written once, in place, hashed while written."""
+"""One open segment: packets muxed into fragmented MP4, handed to its tape fragment by fragment."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -16,8 +15,8 @@ from av.stream import Stream
 
 from recorder import adts
 from recorder.packets import Streams, codec_name
+from recorder.tape import Published, Tape
 from storage.clock import US
-from storage.durable import HashingFile
 from storage.fragments import Facts, facts_tags
 
 # delay_moov: the header waits for the first fragment, so that edit lists are right with B-frames;
@@ -26,6 +25,8 @@ MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+delay_moov+skip_trailer+u
 PCM = {"pcm_alaw", "pcm_mulaw"}
 # A track that falls silent must not hold back the other: FFmpeg would wait 10 s to interleave.
 INTERLEAVE_US = US // 2
+WRITE_BYTES = 256 << 10  # of what FFmpeg collects before it calls us
+FRAGMENT_BYTES = 8 << 20
 STRAY_SOUND_S = 10  # sound so far from the picture is of another time
 
 
@@ -43,14 +44,14 @@ class SegmentFile:
 
     def __init__(
         self,
-        path: Path,
+        tape: Tape,
         facts: Facts,
         streams: Streams,
         first_pts: int,
         fragment_s: float,
         picture: Picture | None = None,
     ) -> None:
-        self.path = path
+        self.tape = tape
         self.first_pts = first_pts
         self.end_pts = first_pts  # of the video, on the wire's time line
         self.pictures = 0
@@ -58,11 +59,10 @@ class SegmentFile:
         self._step = 1  # ticks between the last two pictures, in order of decoding
         self._streams = streams
         self._base: Fraction = _base(streams.video)
-        self._file = HashingFile(path)
         try:
             self._open(facts, fragment_s, picture)
-        except BaseException:  # nothing was written yet: no footage is lost
-            self._file.discard()
+        except Exception as error:
+            tape.give_up(error)
             raise
 
     def _open(self, facts: Facts, fragment_s: float, picture: Picture | None) -> None:
@@ -70,12 +70,15 @@ class SegmentFile:
         audio = self._streams.audio
         plain = audio is None or codec_name(audio) not in PCM
         self._output: OutputContainer = av.open(
-            self._file,
+            self.tape,
             "w",
             format="mp4" if plain else "mov",
+            buffer_size=WRITE_BYTES,
             options={
                 "movflags": MOVFLAGS,
                 "frag_duration": str(int(fragment_s * US)),
+                # In bytes, too: at a high bit rate fragments get shorter, memory does not grow.
+                "frag_size": str(FRAGMENT_BYTES),
                 # A stream of keyframes only would make a fragment of each picture.
                 "min_frag_duration": str(int(fragment_s * US / 2)),
                 "max_interleave_delta": str(INTERLEAVE_US),
@@ -100,7 +103,7 @@ class SegmentFile:
                 self._audio.codec_context.extradata = adts.configuration(audio)
 
     def write(self, packet: Packet[Any], source: Stream) -> None:
-        """Copy a packet, its times moved so that the first picture is at 0. OSError: the disk."""
+        """Copy a packet, its times moved so that the first picture is at 0."""
         video = source.index == self._streams.video.index
         pts = packet.pts if packet.pts is not None else packet.dts
         dts = packet.dts if packet.dts is not None else pts
@@ -122,10 +125,10 @@ class SegmentFile:
         packet.pts = max(pts - shift, dts)
         packet.time_base = _base(source)
         packet.stream = target
-        before = self._file.size_bytes
+        before = self.tape.size_bytes
         self._output.mux(packet)
-        if self._file.size_bytes != before:
-            self._file.sync()  # the muxer writes whole fragments: each one outlives a power cut
+        if self.tape.size_bytes != before:
+            self.tape.hand_over()  # the muxer writes whole fragments: each outlives a power cut
 
     def _count(self, packet: Packet[Any], pts: int, dts: int) -> None:
         """The last picture lasts as it says, else as long as the one before it."""
@@ -143,31 +146,24 @@ class SegmentFile:
     def _is_stray(self, pts: int, source: Stream) -> bool:
         return abs(pts * _base(source) - self.end_pts * self._base) > STRAY_SOUND_S
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes written so far."""
-        return self._file.size_bytes
+    def publish(self, then: Published) -> str:
+        """End the file and have it published, then `then` called by the disk's thread. Its SHA-256.
 
-    @property
-    def open_path(self) -> Path:
-        """The unfinished file, for recovery."""
-        return self._file.open_path
-
-    def publish(self) -> tuple[int, str]:
-        """Flush, fsync, rename: (size in bytes, SHA-256). OSError leaves the open file as it is."""
+        FFmpegError when the muxer cannot end it; what is whole is kept.
+        """
         try:
             self._output.close()
-            return self._file.publish()
-        except BaseException:  # whatever it was, the bytes on disk stay
-            self._file.abandon()
+        except BaseException as error:
+            self.tape.give_up(error if isinstance(error, Exception) else OSError("interrupted"))
             raise
+        self.tape.publish(then)
+        return self.tape.sha256
 
-    def abandon(self) -> None:
-        """Stop writing; the open file stays for recovery."""
-        self._file.abandon()
-        # Flushing into the closed file must fail; what is on disk stays.
+    def abandon(self, error: Exception) -> None:
+        """Stop writing for `error`; what is whole is kept."""
+        self.tape.give_up(error)
         with suppress(av.error.FFmpegError, OSError, ValueError):
-            self._output.close()
+            self._output.close()  # what it still flushes goes nowhere
 
 
 def _base(stream: Stream) -> Fraction:

@@ -5,35 +5,38 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Any
 
+import av.error
 from av import Packet
 from ulid import ULID
 
 from recorder import bookkeeping
 from recorder.boundaries import next_boundary_us, should_cut
 from recorder.closing import SUFFIX, closed_row, salvage
-from recorder.failing import RecordingFailed, refused, volume_for_next
+from recorder.disk import Disk, Disks, judged
+from recorder.failing import RecordingFailed
 from recorder.onset import Arrival
 from recorder.packets import Feed, codec_name
 from recorder.parameters import Parameters, picture_size
 from recorder.scribe import Scribe
 from recorder.segment_file import Picture, SegmentFile
+from recorder.tape import FollowsFailed, Tape
 from recorder.wallclock import WallClock, floor_us
 from storage import timeline
 from storage.clock import US
 from storage.directory import DataDirectory
+from storage.durable import AppendFile
 from storage.errors import HindsightError
 from storage.fragments import Facts
-from storage.vocabulary import Camera, GapCause, Segment
-from storage.volumes import Volume, segment_path
+from storage.vocabulary import Camera, GapCause, Segment, Span
+from storage.volumes import segment_path
 
 log = logging.getLogger(__name__)
 # A hole between two pictures longer than this, or a step back beyond the second, is a jump.
 JUMP_FORWARD_S = 5.0
 JUMP_BACK_S = 0.5
 SILENCE_US = US  # pictures that came closer than this lost no time, whatever their stamps say
-SLOW_DISK_US = 2 * US  # a write that took longer is to blame for a jump after it
 SET_US = 2 * US  # the machine's clock was set, not merely corrected
 KEYFRAME_WAIT_US = 60 * US  # pictures for so long without one to begin with: nothing is recorded
 # At a cut, sound of before it may still be under way; it is waited for so long. While none comes,
@@ -41,6 +44,20 @@ KEYFRAME_WAIT_US = 60 * US  # pictures for so long without one to begin with: no
 SOUND_WAIT_US = US
 SOUND_AGAIN = 10  # packets of sound without a track: at the next keyframe there is one
 SOUND_WAIT_BYTES = 16 << 20
+# What is taken from the disk for a segment before it begins: the last one's bytes and some more;
+# for the first of a camera, as much as a modest one needs.
+RESERVE_MORE = 1.25
+FIRST_BYTES_PER_S = 125_000
+LEAST_RESERVE_BYTES = 256 << 10
+MOST_RESERVE_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The newest segment that is on disk: its hash, its end."""
+
+    chain: str | None
+    to_us: int | None
 
 
 @dataclass(slots=True)
@@ -48,19 +65,46 @@ class Progress:
     """What arrived and what was kept of a camera, over all its connections."""
 
     taken_on_us: int
-    chain: str | None = None  # hash of the newest segment
-    recorded_to_us: int | None = None  # end of the newest segment
+    chain: str | None = None  # hash of the newest segment, maybe still on its way to the disk
+    recorded_to_us: int | None = None  # end of that one
+    kept: Kept = field(default_factory=lambda: Kept(None, None))  # set by disk threads
+    failure: RecordingFailed | None = None  # of a segment that did not get to the disk; by them
+    tape: Tape | None = None  # the newest
+    left_behind: bool = False  # an unfinished file waits for its disk; set by disk threads
+    bytes_per_s: float = FIRST_BYTES_PER_S  # of the newest segment
     bytes: int = 0
     pictures: int = 0
     last_packet_us: int | None = None
     gop_us: int | None = None
+
+    def settle(self) -> RecordingFailed | None:
+        """Why footage handed over did not get to the disk, once; then we stand where it ends."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            self.chain, self.recorded_to_us = self.kept.chain, self.kept.to_us
+            self.tape = None
+        return failure
+
+    def reserve_bytes(self, segment_s: float) -> int:
+        """What the next segment will need, as far as the one before tells."""
+        wanted = int(self.bytes_per_s * segment_s * RESERVE_MORE)
+        return min(max(wanted, LEAST_RESERVE_BYTES), MOST_RESERVE_BYTES)
+
+    @property
+    def backlog_us(self) -> int:
+        """How long footage that was handed over has waited for the disk."""
+        return 0 if self.tape is None else int(self.tape.backlog_s * US)
+
+    def start_after(self, chain: str | None, to_us: int | None) -> None:
+        """What is on disk from before."""
+        self.chain, self.recorded_to_us, self.kept = chain, to_us, Kept(chain, to_us)
 
 
 @dataclass(slots=True)
 class _Open:
     file: SegmentFile
     facts: Facts
-    volume: Volume
+    disk: Disk
     relative: str
     boundary_us: int
     has_sound: bool
@@ -89,8 +133,10 @@ class Segmenter:
         feed: Feed,
         progress: Progress,
         scribe: Scribe,
+        disks: Disks,
     ) -> None:
         self.directory = directory
+        self.disks = disks
         self.camera = camera
         self.streams = feed.streams
         self.progress = progress
@@ -109,7 +155,6 @@ class Segmenter:
         self._heard_us: int | None = None  # arrival of the last sound
         self._keyframe_pts: int | None = None
         self._waiting_since_us: int | None = None
-        self._slowest_us = 0  # the longest the disk kept us since the last picture
 
     @property
     def is_recording(self) -> bool:
@@ -124,30 +169,28 @@ class Segmenter:
         return self.clock.at_us(self._last_pts) - self.steady.now_us()
 
     def feed(self, arrival: Arrival) -> None:
-        """Take a packet. RecordingFailed when this stretch cannot go on; it is already closed."""
+        """Take a packet. RecordingFailed when this stretch cannot go on."""
+        if self.progress.failure is not None and (failure := self.progress.settle()):
+            self._drop()
+            raise failure
         self.progress.bytes += arrival.packet.size
         self.progress.last_packet_us = arrival.arrival_us
-        began_us = self.steady.now_us()
-        try:
-            self._judge(arrival)
-            if arrival.packet.stream_index == self.streams.video.index:
-                self._video(arrival)
-            else:
-                self._sound(arrival)
-            if self._cut is not None and arrival.arrival_us - self._cut.since_us > SOUND_WAIT_US:
-                self._turn()
-        except OSError as error:
-            self._disk_failed(error)
-        self._slowest_us = max(self._slowest_us, self.steady.now_us() - began_us)
+        self._judge(arrival)
+        if arrival.packet.stream_index == self.streams.video.index:
+            self._video(arrival)
+        else:
+            self._sound(arrival)
+        if self._cut is not None and arrival.arrival_us - self._cut.since_us > SOUND_WAIT_US:
+            self._turn()
 
     def finish(self) -> None:
-        """Close the open segment, if any: the stretch is over. Never raises for the disk."""
+        """End the open segment, if any: the stretch is over."""
         try:
             if self._cut is not None:
                 self._turn()
             if self._open is not None:
                 self._close(None)
-        except (HindsightError, OSError, RecordingFailed) as error:
+        except (HindsightError, av.error.FFmpegError, RecordingFailed) as error:
             log.error("camera %s: closing failed (%s)", self.camera.slug, error)
 
     def _judge(self, arrival: Arrival) -> None:
@@ -172,7 +215,7 @@ class Segmenter:
         if self._last_dts is None or dts != self._last_dts:
             self._moved_us = arrival.arrival_us
         self._last_dts, self._last_pts = dts, pts
-        self._last_arrival_us, self._slowest_us = arrival.arrival_us, 0
+        self._last_arrival_us = arrival.arrival_us
         self.clock.observe(pts, dts, arrival.arrival_us, arrival.camera_us)
         self.progress.pictures += 1
         if packet.is_keyframe:
@@ -181,8 +224,19 @@ class Segmenter:
             self._hold(packet)
         elif self._open is not None:
             self._open.file.write(packet, self.streams.video)
+            self._see_backlog(self._open.file.tape)
         else:
             self._wait_for_keyframe(arrival.arrival_us)
+
+    def _see_backlog(self, tape: Tape) -> None:
+        settings = self.directory.settings.recorder
+        if tape.backlog_bytes <= settings.buffer_bytes and tape.backlog_s <= settings.buffer_s:
+            return
+        raise RecordingFailed(
+            GapCause.DISK_SLOW,
+            f"volume {tape.disk.volume.name} is too slow: {tape.backlog_bytes / 1e6:.1f} MB wait"
+            f" for it since {tape.backlog_s:.0f} s",
+        )
 
     def _keyframe(self, arrival: Arrival, pts: int) -> None:
         if self._keyframe_pts is not None and pts > self._keyframe_pts:
@@ -266,8 +320,7 @@ class Segmenter:
         self.finish()
         silent_us = arrival.arrival_us - self._last_arrival_us
         missing_us = silent_us if silent_us > SILENCE_US else 0
-        slow = self._slowest_us > SLOW_DISK_US
-        cause = GapCause.DISK_SLOW if slow else GapCause.PTS_JUMP
+        cause = GapCause.PTS_JUMP
         detail = f"time stamps jumped by {step_s:+.1f} s after {silent_us / US:.1f} s of silence"
         log.warning("camera %s: %s", self.camera.slug, detail)
         self._begin_gap(cause, detail)
@@ -306,9 +359,13 @@ class Segmenter:
         self.scribe.enter(lambda tx: timeline.open_gap(tx, camera_id, start_us, cause, detail))
 
     def _begin(self, pts: int, picture: Picture | None, *, has_sound: bool) -> _Open:
-        settings = self.directory.settings
+        settings, before = self.directory.settings, self.progress.tape
+        on_its_way = before is not None and not before.is_settled
+        reserve_bytes = self.progress.reserve_bytes(settings.recorder.segment_s)
+        disk = self.disks.choose(
+            reserve_bytes, before.disk if before is not None and on_its_way else None
+        )
         start_us = self.clock.at_us(pts)
-        volume = volume_for_next(self.directory)
         segment_id = str(ULID())
         facts = Facts(
             segment=segment_id, camera=self.camera.slug, start_us=start_us,
@@ -319,11 +376,11 @@ class Segmenter:
         )  # fmt: skip
         relative = segment_path(self.camera.slug, start_us, segment_id, SUFFIX.lstrip("."))
         streams = self.streams if has_sound else replace(self.streams, audio=None)
-        file = SegmentFile(
-            volume.file(relative), facts, streams, pts, settings.recorder.fragment_s, picture
-        )
+        tape = Tape(disk, disk.volume.root / relative, reserve_bytes, self._lost, before)
+        self.progress.tape = tape
+        file = SegmentFile(tape, facts, streams, pts, settings.recorder.fragment_s, picture)
         boundary = next_boundary_us(start_us, settings.recorder.segment_s)
-        opened = self._open = _Open(file, facts, volume, relative, boundary, has_sound)
+        opened = self._open = _Open(file, facts, disk, relative, boundary, has_sound)
         self._waiting_since_us = None
         taken_on_us = self.progress.taken_on_us
 
@@ -331,40 +388,63 @@ class Segmenter:
         return opened
 
     def _close(self, next_pts: int | None) -> None:
-        """Publish the open segment; its end is the next one's start, or its last picture's end."""
+        """End the open segment: where the next one starts, or with its last picture."""
         assert self._open is not None
-        opened, file = self._open, self._open.file
+        opened, self._open = self._open, None
+        file = opened.file
         end_pts = file.end_pts if next_pts is None else next_pts
         if next_pts is not None:
             self.clock.slew(next_pts)
         end_us = max(self.clock.at_us(end_pts), opened.facts.start_us)
-        try:
-            written = file.publish()
-        except OSError as error:
-            self._disk_failed(error)
-        self._open = None
-        self._keep(
-            closed_row(
-                self.camera, opened.volume, opened.relative, opened.facts, written, end_us=end_us,
-                duration_us=int((end_pts - file.first_pts) * self._base * US),
-                pictures=file.pictures,
-            )
-        )  # fmt: skip
+        duration_us = int((end_pts - file.first_pts) * self._base * US)
+        camera, pictures = self.camera, file.pictures
 
-    def _keep(self, row: Segment) -> None:
-        self.progress.chain = row.sha256
-        self.progress.recorded_to_us = row.end_us
-        self.scribe.enter(lambda tx: bookkeeping.closed(tx, row))
+        def published(size_bytes: int, sha256: str) -> None:
+            self._keep(
+                closed_row(
+                    camera, opened.disk.volume, opened.relative, opened.facts,
+                    (size_bytes, sha256), end_us=end_us, duration_us=duration_us,
+                    pictures=pictures,
+                )
+            )  # fmt: skip
 
-    def _disk_failed(self, error: OSError) -> NoReturn:
-        """Keep what is whole of the segment the disk refused, and say why it ends."""
+        self.progress.recorded_to_us = file.tape.ends_us = end_us
+        self.progress.chain = file.publish(published)
+        if duration_us > US:
+            self.progress.bytes_per_s = file.tape.size_bytes * US / duration_us
+
+    def _drop(self) -> None:
+        """What is open goes nowhere any more: the segment before it did not get to the disk."""
         opened, self._open, self._cut = self._open, None, None
         if opened is not None:
-            opened.file.abandon()
+            opened.file.abandon(FollowsFailed())
+
+    def _keep(self, row: Segment) -> None:
+        """A segment lies whole on its disk. Called by the disk's thread."""
+        if self.progress.kept.to_us is None or row.end_us >= self.progress.kept.to_us:
+            self.progress.kept = Kept(row.sha256, row.end_us)
+        self.scribe.enter(lambda tx: bookkeeping.closed(tx, row))
+
+    def _lost(self, tape: Tape, error: Exception, file: AppendFile | None) -> None:
+        """A disk did not take a segment: keep what is whole of it, and say why it ends. Called by
+        the disk's thread; `file` is what was begun."""
+        if isinstance(error, FollowsFailed):
+            return  # the one before has said why
+        failure = judged(error, tape.disk.volume)
+        if file is not None:
             try:
-                if row := salvage(self.camera, opened.volume, opened.file.open_path):
+                if row := salvage(self.camera, tape.disk.volume, file.open_path):
                     self._keep(row)
             except (HindsightError, OSError) as still:
-                log.error("camera %s: the rest of %s waits for the next start (%s)",
-                          self.camera.slug, opened.relative, still)  # fmt: skip
-        raise refused(error, None if opened is None else opened.volume) from None
+                self.progress.left_behind = True
+                log.error("camera %s: the rest of %s waits until the disk is back (%s)",
+                          self.camera.slug, file.open_path.name, still)  # fmt: skip
+        newest = self.progress.tape
+        if newest is None or newest.disk is tape.disk:
+            self.progress.failure = failure
+        elif tape.ends_us is not None:  # recording goes on elsewhere; this is missing
+            lost = Span(self.progress.kept.to_us or self.progress.taken_on_us, tape.ends_us)
+            camera_id = self.camera.id
+            self.scribe.enter(
+                lambda tx: bookkeeping.unwritten(tx, camera_id, lost, failure.cause, failure.detail)
+            )

@@ -6,9 +6,11 @@ import logging
 import random
 import threading
 from contextlib import ExitStack
+from functools import partial
 
 from recorder import bookkeeping
 from recorder.closing import adopt_leftovers
+from recorder.disk import Disk, Disks
 from recorder.failing import RecordingFailed
 from recorder.packets import Feed
 from recorder.scribe import Scribe
@@ -19,13 +21,14 @@ from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import Conflict, HindsightError
 from storage.logs import redact
-from storage.vocabulary import Camera, CameraState, GapCause
+from storage.vocabulary import Camera, CameraState, GapCause, Span
 
 log = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.5
 STATE_EVERY_US = 2 * US
 LOCK_WAIT_S = 0.25
-DRAIN_S = 10.0  # what the ledger gets to take the last rows; later they are adopted
+DRAIN_S = 10.0  # what disk and ledger get to take the last of it; later it is adopted
+ADOPT_S = 30.0  # what taking in leftovers may take; a slow disk goes on with it meanwhile
 SETTLED_PICTURES = 50  # a connection that brought so many was a good one
 AHEAD_US = 10 * US  # what a web server may send before it is made to wait
 
@@ -42,6 +45,7 @@ class Station(threading.Thread):
         directory: DataDirectory,
         camera: Camera,
         scribe: Scribe,
+        disks: Disks,
         *,
         restarts: int = 0,
         cause_before: GapCause = GapCause.UNKNOWN,
@@ -50,12 +54,12 @@ class Station(threading.Thread):
         self.directory = directory
         self.camera = camera
         self.scribe = scribe
+        self.disks = disks
         self.stop = threading.Event()
         self.restarts = restarts
         self.cause_before = cause_before
         self.progress = Progress(taken_on_us=directory.clock.now_us())
         self.step_us = directory.clock.monotonic_us()
-        self.is_writing = False  # what it does since `step_us` is waiting for the disk
         self.finished = False  # a file that is not looped came to its end
         self._lock = threading.Lock()  # guards the segmenter against `finish` from outside
         self._segmenter: Segmenter | None = None
@@ -72,7 +76,7 @@ class Station(threading.Thread):
                 with ExitStack() as self._held:
                     self._held.enter_context(self.directory.exclusive(f"capture-{self.camera.id}"))
                     self._work()
-                    self.scribe.drain(DRAIN_S)
+                    self._drain()
                 return
             except Conflict:
                 self._error = "another capture process still closes a segment of this camera"
@@ -106,6 +110,27 @@ class Station(threading.Thread):
             self._end_of_file()
         self._say("stopped", force=True)
 
+    def _drain(self) -> None:
+        """See that all is on disk and in the ledger, or said to be lost."""
+        self.disks.drain(DRAIN_S)
+        self._settle()
+        self.scribe.drain(DRAIN_S)
+
+    def _settle(self) -> None:
+        """Footage that was handed over and that its disk did not take is a gap."""
+        logical_us = self.progress.recorded_to_us
+        failure = self.progress.settle()
+        if failure is None:
+            return
+        log.warning("camera %s: %s: %s", self.camera.slug, failure.cause.value, failure.detail)
+        start_us = self.progress.recorded_to_us or self.progress.taken_on_us
+        if logical_us is not None and logical_us > start_us:
+            lost, cause, detail = Span(start_us, logical_us), failure.cause, failure.detail
+            self.scribe.enter(partial(
+                bookkeeping.unwritten, camera_id=self.camera.id, lost=lost, cause=cause,
+                detail=detail,
+            ))  # fmt: skip
+
     def _wait(self, seconds: float) -> None:
         """Until told to stop, saying meanwhile that this thread is well."""
         end_us = self.directory.clock.monotonic_us() + int(seconds * US)
@@ -118,13 +143,13 @@ class Station(threading.Thread):
 
     def leave(self) -> None:
         """Give up this thread, which hangs in FFmpeg; its segment is closed for it."""
-        if self._lock.acquire(timeout=LOCK_WAIT_S):  # else it hangs in the disk: to be adopted
+        if self._lock.acquire(timeout=LOCK_WAIT_S):  # else it hangs in the muxer: to be adopted
             try:
                 self._finish()
             finally:
                 self._lock.release()
         self._say("stopped", force=True)
-        self.scribe.drain(DRAIN_S)
+        self._drain()
         self._held.close()
 
     def _finish(self) -> None:
@@ -134,23 +159,49 @@ class Station(threading.Thread):
 
     def _take_on(self) -> None:
         """Adopt what a kill left, and see that the time since is a gap."""
-        try:
-            adopt_leftovers(self.directory, self.camera)
-            with self.directory.ledger.read() as tx:
-                newest = segments.last_segment(tx, self.camera.id)
-                latest, _ = segments.neighbours(tx, self.camera.id, self.progress.taken_on_us)
-        except (HindsightError, OSError) as error:  # a busy ledger: the next start finds them
-            log.error("camera %s: %s", self.camera.slug, error)
-        else:
-            self.progress.chain = None if newest is None else newest.sha256
-            self.progress.recorded_to_us = None if latest is None else latest.end_us
+        self._adopt()
         camera_id, now_us, cause = self.camera.id, self.progress.taken_on_us, self.cause_before
         again = self.restarts > 0
         self.scribe.enter(
             lambda tx: bookkeeping.taken_on(tx, camera_id, now_us, cause, again=again)
         )
 
+    def _adopt(self) -> None:
+        """What a kill left is taken in by the disks' threads; nobody waits for a slow one long."""
+        waiting = [threading.Event() for _ in self.disks.all]
+        for disk, done in zip(self.disks.all, waiting, strict=True):
+            disk.submit(partial(self._adopt_on, disk, done))
+        end_us = self.directory.clock.monotonic_us() + int(ADOPT_S * US)
+        for done in waiting:
+            while not (done.wait(1.0) or self.stop.is_set() or self.step_us > end_us):
+                self._mark()
+        self.progress.left_behind = False
+        try:
+            with self.directory.ledger.read() as tx:
+                newest = segments.last_segment(tx, self.camera.id)
+                latest, _ = segments.neighbours(tx, self.camera.id, self.directory.clock.now_us())
+        except HindsightError as error:  # a busy ledger: the chain begins anew
+            log.error("camera %s: %s", self.camera.slug, error)
+        else:
+            self.progress.start_after(
+                None if newest is None else newest.sha256,
+                None if latest is None else latest.end_us,
+            )
+
+    def _adopt_on(self, disk: Disk, done: threading.Event) -> None:
+        try:
+            adopt_leftovers(self.directory, self.camera, disk.volume)
+        except (HindsightError, OSError) as error:  # a busy ledger: the next start finds them
+            log.error("camera %s: %s", self.camera.slug, error)
+        done.set()
+
     def _record(self) -> None:
+        self._settle()
+        segment_s = self.directory.settings.recorder.segment_s
+        self.disks.choose(self.progress.reserve_bytes(segment_s))  # else why ask the camera
+        if self.progress.left_behind:  # a disk is back: what waits there comes before what follows
+            self.scribe.drain(DRAIN_S)
+            self._adopt()
         with self.directory.ledger.read() as tx:
             secret = register.credentials_of(tx, self.camera.id, self.directory.vault())
         settings = self.directory.settings.recorder
@@ -163,10 +214,9 @@ class Station(threading.Thread):
             self._mark()
             with self._lock:
                 self._segmenter = Segmenter(
-                    self.directory, self.camera, feed, self.progress, self.scribe
+                    self.directory, self.camera, feed, self.progress, self.scribe, self.disks
                 )
             for arrival in feed.packets(self.stop):
-                self._mark(writing=True)
                 with self._lock:
                     if self._segmenter is None:
                         return  # finished from outside
@@ -189,6 +239,8 @@ class Station(threading.Thread):
         was any."""
         if self.stop.is_set():
             return  # what is expected from here on is the supervisor's to say
+        if failure := self.progress.settle():  # the disk had given up before
+            cause, detail = failure.cause, failure.detail
         detail = redact(detail)
         log.warning("camera %s: %s: %s", self.camera.slug, cause.value, detail)
         self._error = detail
@@ -203,11 +255,12 @@ class Station(threading.Thread):
         self._say("stalled" if recorded_to_us else "connecting", force=True)
 
     def _end_of_file(self) -> None:
+        self.disks.drain(DRAIN_S)
+        self._settle()
         end_us = self.progress.recorded_to_us or self.directory.clock.now_us()
         self.scribe.enter(lambda tx: timeline.end_expectation(tx, self.camera.id, end_us))
 
-    def _mark(self, *, writing: bool = False) -> None:
-        self.is_writing = writing
+    def _mark(self) -> None:
         self.step_us = self.directory.clock.monotonic_us()
 
     def _say(self, state: str, *, force: bool = False) -> None:
@@ -228,6 +281,7 @@ class Station(threading.Thread):
                 last_packet_us=self.progress.last_packet_us, bitrate_bps=self._rate.bits_per_s,
                 fps=self._rate.pictures_per_s, gop_s=None if gop_us is None else gop_us / US,
                 restarts=self.restarts, error=self._error,
+                backlog_us=self.progress.backlog_us,
             ),
             now=changed or force,
         )  # fmt: skip

@@ -29,6 +29,7 @@ BEAT_LOST_S = 15.0  # a process that says nothing so long is wedged as a whole
 START_GRACE_S = 30.0  # importing FFmpeg and opening the ledger on a busy machine
 GRACE_S = 20.0  # after being told to stop
 END_S = 8.0  # the same for a process with a camera that hangs: the others wait for it
+KILL_S = 5.0  # what a killed process gets to be gone
 RESPAWN_MOST_S = 30.0
 
 
@@ -254,8 +255,7 @@ class Supervisor:
                 past.not_before = time.monotonic() + min(0.5 * past.restarts, RESPAWN_MOST_S)
             past.cause = GapCause.UNKNOWN
             if blamed and camera in blamed:
-                slow = bool(capture.says(camera, "writing"))
-                past.cause = GapCause.DISK_SLOW if slow else GapCause.STALLED
+                past.cause = GapCause.STALLED
             log.warning("capture process of camera %s %s; starting it again", camera.slug, how)
 
     def _stop_all(self) -> None:
@@ -267,18 +267,26 @@ class Supervisor:
             try:
                 capture.process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
-                capture.process.kill()
-                capture.process.wait()
-                for camera in capture.cameras:
-                    self._adopt(camera)
+                self._kill(capture)
             for camera in capture.cameras:
                 if camera.id in capture.leaving and camera.id not in self._wanted:
                     self._end_expectation(camera, capture.leaving[camera.id])
         self.captures.clear()
 
+    def _kill(self, capture: Capture) -> None:
+        capture.process.kill()
+        try:
+            capture.process.wait(KILL_S)
+        except subprocess.TimeoutExpired:  # a disk that hangs lets no process end
+            log.error("capture process %d does not end; its disk hangs", capture.process.pid)
+            return
+        for camera in capture.cameras:
+            self._adopt(camera)
+
     def _adopt(self, camera: Camera) -> None:
         try:
-            adopt_leftovers(self.directory, camera)
+            for volume in self.directory.archive.volumes.values():
+                adopt_leftovers(self.directory, camera, volume)
         except (HindsightError, OSError) as error:  # the next start finds them
             log.error("camera %s: %s", camera.slug, error)
 

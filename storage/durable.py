@@ -7,9 +7,12 @@ not exist. Limits: a disk that lies about fsync is not detected.
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +20,10 @@ from storage.errors import Conflict, Unavailable
 
 OPEN_SUFFIX = ".open"  # an unfinished file; recovery looks for it
 UNUSABLE_SUFFIX = ".unusable"  # an unfinished file that holds nothing to recover
+IOV_MAX = 512  # pieces of one write; Linux allows 1024
+KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, which os.posix_fallocate does not know
+UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_FALLOCATE = ctypes.CDLL(None, use_errno=True).fallocate64
 
 
 def fsync_directory(path: Path) -> None:
@@ -54,24 +61,91 @@ def sha256_file(path: Path, limit: int | None = None) -> str:
     return digest.hexdigest()
 
 
-class HashingFile:
-    """A write-only, append-only file that hashes what passes through it.
+class AppendFile:
+    """A write-only, append-only file that gets its final name only when it is whole.
 
-    Written under `final` + '.open'; `publish` fsyncs, renames and fsyncs the directory;
-    `discard` removes the unfinished file. It never seeks, so the hash is that of the file.
-    An existing `final` is refused (invariant 2) unless `replace` says it is a catalogue file.
-    It is locked while it is written, so that recovery leaves another process's file alone.
+    Written under `final` + '.open'; `publish` fsyncs, renames and fsyncs the directory; `abandon`
+    leaves the unfinished file for recovery. An existing `final` is refused (invariant 2) unless
+    `replace` says it is a catalogue file. It is locked while it is written, so that recovery
+    leaves another process's file alone.
     """
 
-    def __init__(self, final: Path, mode: int = 0o640, *, replace: bool = False) -> None:
+    def __init__(
+        self, final: Path, mode: int = 0o640, *, replace: bool = False, reserve_bytes: int = 0
+    ) -> None:
+        """`reserve_bytes` are taken from the disk at once; OSError when it has not that many."""
         self.final = final
         self.open_path = final.with_name(final.name + OPEN_SUFFIX)
         self._replace = replace
         self._handle = _create(self.open_path, mode)
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
-        self._digest = hashlib.sha256()
-        self.size_bytes = 0
         self._closed = False
+        self.size_bytes = 0
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        if reserve_bytes:
+            try:
+                _reserve(self._handle, reserve_bytes)
+            except BaseException:  # nothing was written: no footage is lost
+                self.discard()
+                raise
+
+    def append(self, pieces: Sequence[bytes]) -> None:
+        """Append all of `pieces`, in order; raises OSError as the system gives it."""
+        left: list[bytes | memoryview] = [piece for piece in pieces if piece]
+        while left:
+            written = os.writev(self._handle, left[:IOV_MAX])
+            self.size_bytes += written
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if written:
+                left[0] = memoryview(left[0])[written:]
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written; pyarrow asks."""
+        return self._closed
+
+    def sync(self) -> None:
+        """Data written so far survives power loss after this."""
+        os.fdatasync(self._handle)
+
+    def finish(self) -> None:
+        """fsync → close → rename → fsync directory.
+
+        Conflict when the final name is taken; the unfinished file stays for recovery.
+        """
+        os.ftruncate(self._handle, self.size_bytes)  # what was reserved and not used goes back
+        os.fsync(self._handle)
+        self._shut()
+        if not self._replace and self.final.exists():
+            raise _taken(self.final)
+        self.open_path.rename(self.final)
+        fsync_directory(self.final.parent)
+
+    def abandon(self) -> None:
+        """Close, leaving the '.open' file for recovery."""
+        self._shut()
+
+    def discard(self) -> None:
+        """Close and remove the unfinished file: only for bytes that never were footage."""
+        self._shut()
+        self.open_path.unlink(missing_ok=True)
+
+    def _shut(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._handle)
+
+
+class HashingFile(AppendFile):
+    """An append-only file that hashes what passes through it.
+
+    It never seeks, so the hash is that of the file. As a context it discards what was not
+    published.
+    """
+
+    def __init__(self, final: Path, mode: int = 0o640, *, replace: bool = False) -> None:
+        super().__init__(final, mode, replace=replace)
+        self._digest = hashlib.sha256()
 
     def write(self, data: bytes | memoryview) -> int:
         """Append all of `data`; raises OSError as the system gives it."""
@@ -87,45 +161,14 @@ class HashingFile:
         """Nothing is buffered here."""
 
     @property
-    def closed(self) -> bool:
-        """Whether nothing more can be written; pyarrow asks."""
-        return self._closed
-
-    def sync(self) -> None:
-        """Data written so far survives power loss after this."""
-        os.fdatasync(self._handle)
-
-    @property
     def sha256(self) -> str:
         """SHA-256 hex of the bytes so far."""
         return self._digest.hexdigest()
 
     def publish(self) -> tuple[int, str]:
-        """fsync → close → rename → fsync directory. Returns (size_bytes, sha256 hex).
-
-        Conflict when the final name is taken; the unfinished file stays for recovery.
-        """
-        os.fsync(self._handle)
-        self._shut()
-        if not self._replace and self.final.exists():
-            raise _taken(self.final)
-        self.open_path.rename(self.final)
-        fsync_directory(self.final.parent)
+        """Give it its final name, durably. Returns (size_bytes, sha256 hex)."""
+        self.finish()
         return self.size_bytes, self.sha256
-
-    def abandon(self) -> None:
-        """Close, leaving the '.open' file for recovery."""
-        self._shut()
-
-    def discard(self) -> None:
-        """Close and remove the unfinished file: only for bytes that never were footage."""
-        self._shut()
-        self.open_path.unlink(missing_ok=True)
-
-    def _shut(self) -> None:
-        if not self._closed:
-            self._closed = True
-            os.close(self._handle)
 
     def __enter__(self) -> HashingFile:
         return self
@@ -160,6 +203,16 @@ def _create(path: Path, mode: int) -> int:
         except FileNotFoundError:
             continue  # retention removed the still empty folder in between
     raise Unavailable("folder {folder} vanishes while it is made; try again", folder=path.parent)
+
+
+def _reserve(handle: int, size_bytes: int) -> None:
+    """Take blocks for what will be written, the file's length left as it is.
+
+    A file system that cannot (NFS before 4.2) reserves nothing: the room was looked at, at least.
+    """
+    done = _FALLOCATE(handle, KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(size_bytes))
+    if done and (number := ctypes.get_errno()) not in UNSUPPORTED:
+        raise OSError(number, os.strerror(number))
 
 
 def _taken(path: Path) -> Conflict:

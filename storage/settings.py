@@ -76,6 +76,16 @@ class RecorderSettings(_Section):
     backoff_s: float = Field(
         15, ge=1, le=600, description="longest wait between two attempts to connect, seconds"
     )
+    buffer_s: float = Field(
+        10,
+        ge=2,
+        le=120,
+        description="footage a slow disk may keep waiting in memory, seconds per camera; beyond"
+        " that there is a gap",
+    )
+    buffer_bytes: int = Field(
+        64_000_000, ge=1_000_000, description="the same in bytes per camera; the smaller counts"
+    )
     cameras_per_process: int = Field(
         8, ge=1, le=16, description="cameras that share one capture process"
     )
@@ -179,6 +189,11 @@ class Settings(_Section):
     indexer: IndexerSettings = IndexerSettings()
     search: SearchSettings = SearchSettings()
     web: WebSettings = WebSettings()
+
+    def floor_bytes(self, volume: str) -> int:
+        """Bytes that are to stay free on a volume."""
+        own = self.volumes[volume].free_floor_bytes if volume in self.volumes else None
+        return self.retention.free_floor_bytes if own is None else own
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -12,6 +12,7 @@ from typing import Any
 import av
 from av import Packet
 
+from recorder.disk import Disks
 from recorder.onset import Arrival
 from recorder.packets import Feed
 from recorder.scribe import Scribe
@@ -53,8 +54,9 @@ class Stand:
             source_of(clip.as_uri(), None, house.directory.settings.recorder),
             house.directory.settings.recorder, self.clock,
         )  # fmt: skip
+        self.disks = Disks(house.directory)
         self.segmenter = Segmenter(
-            house.directory, self.camera, self.feed, self.progress, self.scribe
+            house.directory, self.camera, self.feed, self.progress, self.scribe, self.disks
         )
         self.sent = 0.0  # seconds of the clip so far
 
@@ -92,15 +94,20 @@ class Stand:
         """Close what is open and let go."""
         self.segmenter.finish()
         self.feed.close()
+        self.settle()
+
+    def settle(self) -> None:
+        """All that was handed over is on disk and in the ledger."""
+        assert self.disks.drain(10)
         assert self.scribe.drain(10)
 
     def rows(self) -> list[Segment]:
-        assert self.scribe.drain(10)
+        self.settle()
         with self.house.ledger.read() as tx:
             return segments.segments(tx, camera_ids=[self.camera.id])
 
     def gaps(self) -> list[Gap]:
-        assert self.scribe.drain(10)
+        self.settle()
         with self.house.ledger.read() as tx:
             return timeline.gaps(tx, camera_ids=[self.camera.id])
 
@@ -112,6 +119,7 @@ class Stand:
 
     def fragments(self) -> int:
         """Whole ones in the segment that is open."""
+        self.settle()
         volume = self.house.directory.archive.volume("main").root
         [path] = volume.rglob("*.open")
         return len(scan(path).fragments)

@@ -9,17 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import av
 
 from storage import register, segments, timeline
-from storage.directory import DataDirectory, init_directory, open_directory
+from storage.camera_states import states
+from storage.directory import DataDirectory, init_directory, is_initialised, open_directory
 from storage.fragments import read_facts
 from storage.settings import FILE_NAME
 from storage.source_url import split_url
-from storage.vocabulary import Camera, Gap, Segment, Span
+from storage.vocabulary import Camera, CameraState, Gap, Segment, Span
 
 CHECKOUT = Path(__file__).parents[2]
 QUICK = (
@@ -40,13 +41,19 @@ class Recording:
     """An archive with cameras, and the recorder at work on it."""
 
     def __init__(
-        self, root: Path, more: str = "", *, floor_bytes: int = 0, per_process: int = 4
-    ) -> None:
-        made, _ = init_directory(root)
-        made.close()
-        text = QUICK + f"cameras_per_process = {per_process}\n"
+        self, root: Path, more: str = "", *, floor_bytes: int = 0, per_process: int = 4,
+        buffer_s: float = 10, volumes: Mapping[str, Path] | None = None,
+    ) -> None:  # fmt: skip
+        text = QUICK + f"cameras_per_process = {per_process}\nbuffer_s = {buffer_s}\n"
+        for name, path in (volumes or {}).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            more += f'[volumes.{name}]\npath = "{path}"\n'
         text += f"[retention]\nfree_floor_bytes = {floor_bytes}\n{more}"
+        root.mkdir(parents=True, exist_ok=True)
         (root / FILE_NAME).write_text(text)
+        if not is_initialised(root):
+            made, _ = init_directory(root)
+            made.close()
         self.directory: DataDirectory = open_directory(root)
         self.log = root.parent / f"{root.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -140,9 +147,14 @@ class Recording:
     def file(self, segment: Segment) -> Path:
         return self.directory.archive.segment_file(segment)
 
-    def open_file(self, camera: Camera) -> Path | None:
+    def state(self, camera: Camera) -> CameraState:
+        """What its capture process last said."""
+        with self.directory.ledger.read() as tx:
+            return states(tx)[camera.id]
+
+    def open_file(self, camera: Camera, volume: str = "main") -> Path | None:
         """The segment being written."""
-        found = sorted(self.directory.archive.volume("main").root.glob(f"{camera.slug}/**/*.open"))
+        found = sorted(self.directory.archive.volume(volume).root.glob(f"{camera.slug}/**/*.open"))
         return found[-1] if found else None
 
     def verify(self, camera: Camera) -> list[Segment]:
