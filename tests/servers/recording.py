@@ -42,7 +42,7 @@ class Recording:
 
     def __init__(
         self, root: Path, more: str = "", *, floor_bytes: int = 0, per_process: int = 4,
-        buffer_s: float = 10, volumes: Mapping[str, Path] | None = None,
+        buffer_s: float = 10, volumes: Mapping[str, Path] | None = None, log: Path | None = None,
     ) -> None:  # fmt: skip
         text = QUICK + f"cameras_per_process = {per_process}\nbuffer_s = {buffer_s}\n"
         for name, path in (volumes or {}).items():
@@ -55,7 +55,7 @@ class Recording:
             made, _ = init_directory(root)
             made.close()
         self.directory: DataDirectory = open_directory(root)
-        self.log = root.parent / f"{root.name}.log"
+        self.log = log or root.parent / f"{root.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
