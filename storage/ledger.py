@@ -8,11 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -62,43 +58,39 @@ class Ledger:
         if self._sqlite and database and not Path(database).exists():
             return True  # asking would make the file
         with self.read() as tx:
-            return MigrationContext.configure(tx).get_current_revision() is None
+            return _revision(tx) is None
 
     def migrate(self) -> None:
         """Bring the schema to this version. Conflict if the ledger is of a later one."""
         with self.read() as tx:
-            if self._revision(tx) == self._scripts().get_current_head():
+            if self._is_current(tx):
                 return
+        # Imported only when there is something to do: it takes 14 MB in every process.
+        from alembic import command
+        from alembic.config import Config
+
         with self.write() as tx:  # the first of several processes migrates, the others wait
-            if self._revision(tx) == self._scripts().get_current_head():
+            if self._is_current(tx):
                 return
-            config = self._alembic()
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = tx
             command.upgrade(config, "head")
 
-    def _revision(self, tx: Connection) -> str | None:
-        """The schema's revision, None before the first. Conflict when this version lacks it."""
-        found = MigrationContext.configure(tx).get_current_revision()
-        known = {revision.revision for revision in self._scripts().walk_revisions()}
+    def _is_current(self, tx: Connection) -> bool:
+        """Whether the schema is this version's. Conflict when this version does not know it."""
+        found, known = _revision(tx), _revisions()
         if found is not None and found not in known:
             raise Conflict(
                 "ledger {url} was written by another version (revision {revision});"
                 " use that version of Hindsight, nothing was changed",
                 url=_redacted(self.url), revision=found,
             )  # fmt: skip
-        return found
-
-    def _scripts(self) -> ScriptDirectory:
-        return ScriptDirectory.from_config(self._alembic())
+        return found == known[-1]
 
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
-
-    def _alembic(self) -> Config:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        return config
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -126,6 +118,19 @@ class Ledger:
                     url=url, error=text,
                 ) from error  # fmt: skip
             raise
+
+
+def _revisions() -> list[str]:
+    """Of this version, in order: the steps are numbered, and their files named after them."""
+    return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(tx: Connection) -> str | None:
+    """The schema's revision, None before the first. Alembic keeps it in a table of one row."""
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    found: str | None = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def _redacted(url: str) -> str:

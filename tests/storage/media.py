@@ -106,7 +106,7 @@ class House:
         """
         camera = self.camera(name)
         with self.ledger.read() as tx:
-            before = last_segment(tx, camera.id)
+            before = last_segment(tx, camera.id, "live")
         facts = Facts(
             segment=str(ULID()), camera=camera.slug, start_us=start_us,
             prev_sha256=None if before is None else before.sha256,
@@ -151,7 +151,7 @@ class House:
         path = segment_path(camera.slug, start_us, key, "avi")
         root = self.directory.archive.volume("main").root
         with self.ledger.read() as tx:
-            before = last_segment(tx, camera.id)
+            before = last_segment(tx, camera.id, "import")
         with HashingFile(root / path) as target:
             target.write(media)
             size_bytes, sha256 = target.publish()

@@ -13,7 +13,8 @@ from storage.directory import open_directory
 from storage.errors import Conflict, Held, NotFound
 from storage.findings import Level
 from storage.fragments import facts_file
-from storage.segments import not_unlinked
+from storage.segments import expire, not_unlinked
+from storage.violations import violations
 from storage.vocabulary import Actor, Segment, SegmentState
 from tests.storage.media import DAY_US, START_US, US, House
 
@@ -46,7 +47,7 @@ def test_each_class_keeps_its_promise_to_the_day(house: House) -> None:
     for days, gone in ((29.9, []), (30.1, ["three"]), (90.1, ["two"]), (730.1, ["one"])):
         later(house, days)
         result = retention.retain(house.directory, ACTOR)
-        assert [segment.camera for segment, _ in result.expired] == gone
+        assert [segment.camera for segment, _ in result.sample] == gone
         for name in gone:
             assert not house.file(kept[name]).exists()
 
@@ -76,7 +77,7 @@ def test_a_named_class_outranks_the_site_class(house: House) -> None:
     house.directory = open_directory(house.root, house.clock)
     later(house, 9999)
     result = retention.retain(house.directory, ACTOR)
-    assert [(s.camera, rule) for s, rule in result.expired] == [("short", "named_days.short = 2")]
+    assert [(s.camera, rule) for s, rule in result.sample] == [("short", "named_days.short = 2")]
     assert result.undecided == ["lost"]  # its class is unknown: keep, and say so
 
 
@@ -85,7 +86,7 @@ def test_oldest_goes_first(house: House) -> None:
     older = house.segment("b", START_US)
     later(house, 40)
     result = retention.retain(house.directory, ACTOR, dry_run=True)
-    assert [segment.id for segment, _ in result.expired] == [older.id, newer.id]
+    assert [segment.id for segment, _ in result.sample] == [older.id, newer.id]
 
 
 def test_a_dry_run_changes_nothing(house: House) -> None:
@@ -94,7 +95,7 @@ def test_a_dry_run_changes_nothing(house: House) -> None:
     with house.ledger.read() as tx:
         before = len(audit.rows(tx))
     result = retention.retain(house.directory, ACTOR, dry_run=True)
-    assert [s.id for s, _ in result.expired] == [segment.id]
+    assert [s.id for s, _ in result.sample] == [segment.id]
     assert house.rows() == [segment]
     assert house.file(segment).exists()
     with house.ledger.read() as tx:
@@ -119,9 +120,9 @@ def test_a_hold_ends_when_it_said_it_would(house: House) -> None:
     segment = house.segment()
     hold(house, segment, expires_us=START_US + 40 * DAY_US)
     later(house, 39)
-    assert retention.retain(house.directory, ACTOR).expired == []
+    assert retention.retain(house.directory, ACTOR).expired == 0
     later(house, 41)
-    assert len(retention.retain(house.directory, ACTOR).expired) == 1
+    assert retention.retain(house.directory, ACTOR).expired == 1
 
 
 def test_a_hold_of_one_camera_keeps_no_other(house: House) -> None:
@@ -151,7 +152,7 @@ def test_deleting_held_footage_is_refused_and_nothing_goes(house: House) -> None
 def test_an_import_is_young_on_the_day_it_comes_in(house: House) -> None:
     old = house.imported(start_us=START_US - 3000 * DAY_US, created_us=START_US)
     later(house, 29)
-    assert retention.retain(house.directory, ACTOR).expired == []
+    assert retention.retain(house.directory, ACTOR).expired == 0
     later(house, 31)
     facts = facts_file(house.file(old))
     assert facts.exists()
@@ -195,7 +196,7 @@ def test_a_file_that_will_not_go_is_counted_and_tried_again(house: House) -> Non
     path.rmdir()
     path.write_bytes(b"footage again")
     result = retention.retain(house.directory, ACTOR)
-    assert (result.failed, result.removed, result.expired) == ([], 1, [])
+    assert (result.failed, result.removed, result.expired) == ([], 1, 0)
     assert not path.exists()
 
 
@@ -218,9 +219,7 @@ def test_a_pass_cut_off_after_its_tombstones_is_finished_by_the_next(house: Hous
     segments = house.footage(count=3)
     later(house, 40)
     with house.ledger.write() as tx:  # what a kill leaves: rows turned, files there
-        result = retention.Pass(dry_run=False)
-        retention._plan(tx, house.directory, result)
-        retention._entomb(tx, result.expired, house.clock.now)
+        expire(tx, [segment.id for segment in segments], "class_3_days = 30", house.clock.now)
     house.file(segments[0]).unlink()  # or one file gone, not yet marked
     notices = list(check(house.directory, Level.SIZE))
     assert [(f.invariant, f.loss) for f in notices] == [(3, False)] * 2
@@ -247,3 +246,110 @@ def test_the_ballast_comes_back_when_there_is_room(house: House) -> None:
     (house.root / "ballast").unlink()
     retention.retain(house.directory, ACTOR)
     assert (house.root / "ballast").exists()
+
+
+def configured(house: House, text: str) -> None:
+    """Open the archive again with these settings."""
+    (house.root / "hindsight.toml").write_text(text)
+    house.directory.close()
+    house.directory = open_directory(house.root, house.clock)
+
+
+def test_a_cameras_own_days_outrank_its_class(house: House) -> None:
+    configured(house, "[retention.camera_days]\ngate = 3\n")
+    house.camera("gate", retention_class="not in the settings")
+    for name in ("gate", "yard"):
+        house.segment(name)
+    later(house, 3.1)
+    result = retention.retain(house.directory, ACTOR)
+    assert [(s.camera, rule) for s, rule in result.sample] == [("gate", "camera_days.gate = 3")]
+    assert (result.early, result.undecided) == (0, [])
+
+
+def test_a_volume_that_keeps_nothing_longer_breaks_the_promise_and_says_so(house: House) -> None:
+    configured(house, '[volumes.main]\npath = "volumes/main"\nkeep_days = 5\n')
+    first, second = house.footage(count=2)
+    young = house.segment("yard", START_US + 3 * DAY_US)
+    later(house, 5.1)
+    result = retention.retain(house.directory, ACTOR)
+    assert (result.expired, result.early) == (2, 2)
+    assert expired(house) == [first.id, second.id]
+    assert house.file(young).exists()
+    (row,) = [r for r in house.rows() if r.id == first.id]
+    assert row.expired_rule == "volumes.main.keep_days = 5, before class_3_days = 30"
+    with house.ledger.read() as tx:
+        (one,) = violations(tx)
+    assert (one.camera, one.volume, one.segments) == ("gate", "main", 2)
+    assert (one.start_us, one.end_us) == (first.start_us, second.end_us)
+    assert one.size_bytes == first.size_bytes + second.size_bytes
+    assert one.promised_until_us == second.end_us + 30 * DAY_US
+    assert (one.promise, one.reason) == (
+        "class_3_days = 30", "volume main keeps nothing longer than 5 days",
+    )  # fmt: skip
+
+
+def test_a_cap_longer_than_the_promise_changes_nothing(house: House) -> None:
+    configured(house, '[volumes.main]\npath = "volumes/main"\nkeep_days = 60\n')
+    house.segment()
+    later(house, 31)
+    assert retention.retain(house.directory, ACTOR).early == 0
+    with house.ledger.read() as tx:
+        assert violations(tx) == []
+
+
+def test_footage_past_its_promise_is_no_violation_of_a_late_pass(house: House) -> None:
+    configured(house, '[volumes.main]\npath = "volumes/main"\nkeep_days = 5\n')
+    house.segment()
+    later(house, 31)
+    result = retention.retain(house.directory, ACTOR)
+    assert (result.expired, result.early) == (1, 0)
+    assert result.sample[0][1] == "class_3_days = 30"
+
+
+def test_a_pass_larger_than_a_transaction_is_one_audit_row_and_loses_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 3)
+    monkeypatch.setattr(retention, "SAMPLE", 2)
+    rows = house.footage("gate", count=5) + house.footage("yard", count=5)
+    held = rows[4]
+    with house.ledger.write() as tx:
+        add_hold(tx, held.camera_id, held.start_us, held.end_us, reason="x", owner="x", at_us=0)
+    later(house, 40)
+    assert [s.id for s, _ in retention.would_expire(house.directory)] == [
+        row.id for row in sorted(rows, key=lambda row: (row.start_us, row.id)) if row != held
+    ]
+    result = retention.retain(house.directory, ACTOR)
+    assert (result.expired, result.removed, len(result.sample)) == (9, 9, 2)
+    with house.ledger.read() as tx:
+        assert [row.detail for row in audit.rows(tx, action="retain")] == [
+            f'{{"bytes":{result.expired_bytes},"held":1,"segments":9}}'
+        ]
+    assert [row.id for row in house.rows() if row.state is SegmentState.CLOSED] == [held.id]
+
+
+def test_a_hold_added_while_a_pass_runs_counts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 1)
+    first, second = house.footage(count=2)
+    later(house, 40)
+
+    def held_meanwhile(done: int, total: int) -> None:
+        if done == 1:
+            hold(house, second)
+
+    result = retention.retain(house.directory, ACTOR, progress=held_meanwhile)
+    assert (result.expired, expired(house)) == (1, [first.id])
+    assert house.file(second).exists()
+
+
+def test_a_routine_pass_that_finds_nothing_leaves_no_audit_row(house: House) -> None:
+    house.segment()
+    retention.retain(house.directory, ACTOR, routine=True)
+    with house.ledger.read() as tx:
+        assert audit.rows(tx, action="retain") == []
+    later(house, 40)
+    retention.retain(house.directory, ACTOR, routine=True)
+    with house.ledger.read() as tx:
+        assert len(audit.rows(tx, action="retain")) == 1

@@ -70,8 +70,11 @@ def test_status_has_the_shape_of_the_interface(house: House, hindsight: CommandL
         "completeness", "bitrate", "restarts", "error", "index_lag_s",
     }  # fmt: skip
     assert (camera["recorded_s"], camera["gap_s"], camera["completeness"]) == (6, 0, 1)
-    assert set(volume) == {"name", "root", "total", "free", "ok", "error"}
+    assert set(volume) == {
+        "name", "root", "total", "free", "floor", "quota", "footage", "ok", "error", "refuses",
+    }  # fmt: skip
     assert volume["ok"] is True
+    assert said["keeping"]["verified"] == {"never": 3, "longest_ago": None, "bad": 0}
     assert said["warnings"] == []
     assert "gate" in hindsight("status").out
 
@@ -108,4 +111,6 @@ def test_forecast_in_words_and_in_json(house: House, hindsight: CommandLine) -> 
     assert said["promise_kept"] is True
     assert said["cameras"][0]["promise_days"] == 30
     assert said["volumes"][0]["footage_bytes"] == sum(row.size_bytes for row in house.rows())
+    assert said["violations"] == {"days": 7, "cameras": 0, "segments": 0, "bytes": 0}
+    assert said["volumes"][0]["breaks"] == []
     assert "every promise is kept" in hindsight("forecast").out
