@@ -9,6 +9,7 @@ here; nobody else is hurt.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from recorder.disk import Disks
@@ -31,12 +33,17 @@ from storage.vocabulary import GapCause
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
+# glibc: one heap for all threads, and what is freed goes back to the system. FFmpeg's opening of
+# a source takes megabytes for a moment, and a heap per thread would keep them for ever.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+KEEP_BYTES = 128 << 10
 PATIENCE_S = 3.0  # what a station gets to stop by itself before its segment is closed for it
 
 
 def main() -> None:
     """Record until stdin closes."""
     configure_logging()
+    _spare_memory()
     # A service manager tells every process of the service to stop; the supervisor decides when.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -79,6 +86,14 @@ def _stations(
                 Station(directory, camera, scribe, disks, restarts=restarts, cause_before=cause)
             )
     return made
+
+
+def _spare_memory() -> None:
+    with suppress(OSError, AttributeError):  # another libc has other habits
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_TRIM_THRESHOLD, KEEP_BYTES)
+        libc.mallopt(M_MMAP_THRESHOLD, KEEP_BYTES)
 
 
 def _beat(directory: DataDirectory, stations: list[Station]) -> None:

@@ -10,9 +10,6 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parent / "locale"
 
@@ -52,6 +49,11 @@ def language_from_environment() -> str:
 def catalogue(lang: str) -> gettext.NullTranslations:
     """The catalogues of `lang`, one per room, compiled in memory so no built file goes stale."""
     merged = gettext.NullTranslations()
+    if lang == "en":
+        return merged
+    from babel.messages.mofile import write_mo  # 4 MB that a recorder in English does without
+    from babel.messages.pofile import read_po
+
     for path in sorted((LOCALE_DIR / lang / "LC_MESSAGES").glob("*.po")):
         with path.open("rb") as source:
             parsed = read_po(source, locale="zh_Hans_CN")
