@@ -192,7 +192,7 @@ def _choose(container: InputContainer) -> Streams:
             " `hindsight import`"
         )
     if not video.codec_context.width:
-        raise SourceFailed("no picture parameters came (SPS/PPS missing)")
+        raise SourceFailed("no picture came that can be understood: SPS/PPS are missing, or all of it")
     audio = next((a for a in container.streams.audio if codec_name(a) in CODECS_AUDIO), None)
     used = 1 if audio is None else 2
     return Streams(video, audio, len(container.streams) - used)

@@ -108,7 +108,7 @@ def open_source(source: Source, settings: RecorderSettings) -> tuple[InputContai
             stack.enter_context(container)
             return container, stack.pop_all()
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        if time.monotonic() - began >= settings.open_timeout_s:
+        if time.monotonic() - began >= min(times):
             raise SourceFailed(NOTHING_CAME) from None  # whatever FFmpeg makes of its interruption
         raise SourceFailed(reason(error)) from None
 

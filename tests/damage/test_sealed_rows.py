@@ -209,6 +209,8 @@ def test_a_removed_seal_is_found(house: House, rows: list[Segment]) -> None:
     assert any("seal 1 of gate is missing" in what for what in whats)
     assert any("seal 1 of gate lies on volume main and is not in the ledger" in w for w in whats)
     assert any("audit row" in what for what in whats)
+    assert rebuild(house.directory, ACTOR).seals == 1
+    assert found(house, Level.HASH) == []
 
 
 def test_the_newest_seal_cut_off_is_found_by_copy_by_audit_and_by_a_noted_hash(

@@ -216,6 +216,38 @@ def test_pictures_whose_time_stands_still_are_a_stall(house: House, clips: Clips
     assert stand.rows()
 
 
+def test_a_gop_of_minutes_is_kept_in_fragments_and_cut_where_it_ends(
+    house: House, clips: Clips
+) -> None:
+    clip = clips("endless-gop.mp4", gop=10_000, seconds=60)  # one keyframe, then none
+    stand = Stand(house, clip)
+    turns = (p for n in range(10) for p in shifted_without_keyframe(stand.packets(clip), n * 60))
+    stand.play(turns, at_once)
+    assert stand.fragments() >= 550  # of ten minutes: what a kill costs stays a second
+    assert stand.progress.tape is not None
+    assert stand.progress.tape.backlog_bytes < 1 << 20
+    stand.play(shifted(stand.packets(clip), 600), at_once)
+    stand.end()
+    assert [round(row.duration_us / US) for row in stand.rows()] == [600, 60]
+    assert contiguous(stand)
+    assert stand.progress.gop_us == 600 * US
+
+
+def test_a_minute_without_a_keyframe_is_a_stall(house: House, clips: Clips) -> None:
+    clip = clips("endless-gop.mp4", gop=10_000, seconds=60)
+    stand = Stand(house, clip)
+    turns = (p for n in (1, 2) for p in shifted_without_keyframe(stand.packets(clip), n * 60))
+    with pytest.raises(RecordingFailed, match="no keyframe") as failed:
+        stand.play(turns, at_once)
+    assert failed.value.cause is GapCause.STALLED
+    assert not stand.segmenter.is_recording
+
+
+def shifted_without_keyframe(packets: Iterator[Packet[Any]], by_s: float) -> Iterator[Packet[Any]]:
+    """As they are when `by_s` is 0; else later, and without the keyframe they begin with."""
+    yield from (p for p in shifted(packets, by_s) if not (by_s and p.is_keyframe))
+
+
 def is_video(packet: Packet[Any]) -> bool:
     return packet.stream.type == "video"
 

@@ -51,6 +51,20 @@ def make_clip(
 
 def make_packets(clip: Path, path: Path) -> list[str]:
     """The clip as access units in Annex B, for the RTSP server; returns their hashes in order."""
+    kind, units = units_of(clip)
+    units = [(at_ns, signed(unit, kind, i)) for i, (at_ns, unit) in enumerate(units)]
+    with path.open("wb") as target:
+        for at_ns, unit in units:
+            line = {"at_ns": at_ns, "size": len(unit)}
+            target.write(json.dumps(line).encode() + b"\n")
+        target.write(b"\n")
+        for _, unit in units:
+            target.write(unit)
+    return [hash_of(pictures(annexb_nals(unit), kind)) for _, unit in units]
+
+
+def units_of(clip: Path) -> tuple[str, list[tuple[int, bytes]]]:
+    """(codec, access units of a clip in Annex B, each with its time from the first on)."""
     units: list[tuple[int, bytes]] = []
     with av.open(str(clip)) as source:
         video = source.streams.video[0]
@@ -60,16 +74,7 @@ def make_packets(clip: Path, path: Path) -> list[str]:
             for unit in annexb.filter(packet if packet.size else None):
                 assert unit.pts is not None
                 units.append((int(unit.pts * (video.time_base or 1) * 10**9), bytes(unit)))
-    units = [(at_ns, signed(unit, kind, i)) for i, (at_ns, unit) in enumerate(units)]
-    start = units[0][0]
-    with path.open("wb") as target:
-        for at_ns, unit in units:
-            line = {"at_ns": at_ns - start, "size": len(unit)}
-            target.write(json.dumps(line).encode() + b"\n")
-        target.write(b"\n")
-        for _, unit in units:
-            target.write(unit)
-    return [hash_of(pictures(annexb_nals(unit), kind)) for _, unit in units]
+    return kind, [(at_ns - units[0][0], unit) for at_ns, unit in units]
 
 
 def signed(unit: bytes, codec: str, number: int) -> bytes:
