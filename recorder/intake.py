@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from ulid import ULID
 
 from recorder.probe import Probed
-from storage import audit, register, segments, timeline
+from storage import audit, register, schema, segments, timeline
 from storage.clock import EARLIEST_US, LATEST_US, US, rfc3339
 from storage.directory import DataDirectory
 from storage.durable import (
@@ -70,27 +70,29 @@ def import_file(
             slug = camera.slug
             _refuse_overlap(tx, camera, start_us, end_us, path)
     volume = _volume_for(directory, path, found.size_bytes)
-    segment_id = str(ULID())
-    relative = segment_path(slug, start_us, segment_id, found.suffix)
-    target = volume.file(relative)
+    target = _target(volume, slug, start_us, str(ULID()), found)
     try:
         with HashingFile(target) as copy:
             _copy(path, copy, progress)
             if copy.size_bytes != found.size_bytes:
                 raise Conflict("file {file} changed while it was read; try again", file=path)
-            now_us = directory.clock.now_us()
             with directory.ledger.write() as tx:
                 camera = _find(tx, said.camera) or register.add_camera(
-                    tx, name=said.camera, url=None, created_us=now_us
+                    tx, name=said.camera, url=None, created_us=directory.clock.now_us()
                 )
+                _wait_for_others(tx, camera)
                 _refuse_overlap(tx, camera, start_us, end_us, path)
+                # Only now: ids and times are in the order of the chain, however long each took.
+                segment_id, now_us = str(ULID()), directory.clock.now_us()
+                copy.final = target = _target(volume, slug, start_us, segment_id, found)
                 size, digest = copy.publish()
                 row = Segment(
                     id=segment_id, camera_id=camera.id, camera=camera.slug, start_us=start_us,
                     end_us=end_us, duration_us=found.duration_us, size_bytes=size, sha256=digest,
                     prev_sha256=_chain(tx, camera), container=found.container,
                     codec=found.codec, width=found.width, height=found.height, fps=found.fps,
-                    audio_codec=found.audio_codec, volume=volume.name, path=relative,
+                    audio_codec=found.audio_codec, volume=volume.name,
+                    path=segment_path(slug, start_us, segment_id, found.suffix),
                     state=SegmentState.CLOSED, clock_source=ClockSource.DECLARED,
                     clock_error_us=DECLARED_ERROR_US, recovered=False, origin="import",
                     original_name=path.name[:300], note=_note(said, found),
@@ -115,6 +117,7 @@ def _enter(
 ) -> None:
     segments.insert_segment(tx, row)
     span = Span(row.start_us, row.end_us)
+    timeline.trim_gaps(tx, row.camera_id, span)  # what was missing has turned up
     for piece in timeline.subtract([span], timeline.expected(tx, row.camera_id, span)):
         timeline.expect(tx, row.camera_id, piece.start_us, piece.end_us)
     detail = {
@@ -132,9 +135,20 @@ def _find(tx: Connection, name: str) -> Camera | None:
         return None
 
 
+def _wait_for_others(tx: Connection, camera: Camera) -> None:
+    """One import into a camera at a time; SQLite has one writer anyway."""
+    c = schema.camera.c
+    tx.execute(select(c.id).where(c.id == camera.id).with_for_update(key_share=True))
+
+
 def _chain(tx: Connection, camera: Camera) -> str | None:
-    newest = segments.last_segment(tx, camera.id)
+    """Imports have a chain of their own: a live segment may be open, and names the live one."""
+    newest = segments.last_segment(tx, camera.id, "import")
     return None if newest is None else newest.sha256
+
+
+def _target(volume: Volume, slug: str, start_us: int, segment_id: str, found: Probed) -> Path:
+    return volume.file(segment_path(slug, start_us, segment_id, found.suffix))
 
 
 def _note(said: Declaration, found: Probed) -> str | None:

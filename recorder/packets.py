@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from recorder.onset import Arrival, steadied, time_base
 from recorder.sources import Source, SourceFailed, open_source, reason
 from recorder.wallclock import SteadyClock
-from storage.clock import US, Clock
+from storage.clock import US
 from storage.settings import RecorderSettings
 
 # A file with a hole in it: the segmenter ends the stretch there instead of sleeping through it.
@@ -41,11 +41,11 @@ class Streams:
 class Feed:
     """An opened source. Only the thread that made it touches it: closing elsewhere crashes."""
 
-    def __init__(self, source: Source, settings: RecorderSettings, clock: Clock) -> None:
+    def __init__(self, source: Source, settings: RecorderSettings, steady: SteadyClock) -> None:
+        """`steady`: what arrivals are told by, over all connections of a camera."""
         self.source = source
         self.settings = settings
-        self.clock = clock
-        self.steady = SteadyClock(clock)  # what arrivals are told by
+        self.steady = steady
         self.container, self._opened = open_source(source, settings)
         try:
             self.streams = _choose(self.container)
@@ -192,7 +192,9 @@ def _choose(container: InputContainer) -> Streams:
             " `hindsight import`"
         )
     if not video.codec_context.width:
-        raise SourceFailed("no picture came that can be understood: SPS/PPS are missing, or all of it")
+        raise SourceFailed(
+            "no picture came that can be understood: SPS/PPS are missing, or all of it"
+        )
     audio = next((a for a in container.streams.audio if codec_name(a) in CODECS_AUDIO), None)
     used = 1 if audio is None else 2
     return Streams(video, audio, len(container.streams) - used)

@@ -9,95 +9,47 @@ from typing import Any
 
 import av.error
 from av import Packet
+from sqlalchemy import Connection
 from ulid import ULID
 
 from recorder import bookkeeping
 from recorder.boundaries import next_boundary_us, should_cut
-from recorder.closing import SUFFIX, closed_row, salvage
-from recorder.disk import Disk, Disks, judged
+from recorder.chronicle import Chronicle
+from recorder.clocksetting import clock_was_set
+from recorder.closing import SUFFIX, closed_row
+from recorder.disk import Disk, Disks
 from recorder.failing import RecordingFailed
+from recorder.landing import Landing
 from recorder.onset import Arrival
 from recorder.packets import Feed, codec_name
 from recorder.parameters import Parameters, picture_size
+from recorder.progress import Progress
 from recorder.scribe import Scribe
 from recorder.segment_file import Picture, SegmentFile
 from recorder.tape import FollowsFailed, Tape
-from recorder.wallclock import WallClock, floor_us
-from storage import timeline
+from recorder.wallclock import SET_US, WallClock, floor_us
+from storage import clocks, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.durable import AppendFile
 from storage.errors import HindsightError
+from storage.events import EventKind
 from storage.fragments import Facts
-from storage.vocabulary import Camera, GapCause, Segment, Span
+from storage.vocabulary import Camera, GapCause
 from storage.volumes import segment_path
 
 log = logging.getLogger(__name__)
 # A hole between two pictures longer than this, or a step back beyond the second, is a jump.
 JUMP_FORWARD_S = 5.0
 JUMP_BACK_S = 0.5
+SHOWN_LATE_S = 5.0  # a picture that claims to be shown so long after it was sent does not know
+LONG_GOP_US = 10 * US
 SILENCE_US = US  # pictures that came closer than this lost no time, whatever their stamps say
-SET_US = 2 * US  # the machine's clock was set, not merely corrected
 KEYFRAME_WAIT_US = 60 * US  # pictures for so long without one to begin with: nothing is recorded
 # At a cut, sound of before it may still be under way; it is waited for so long. While none comes,
 # a segment gets no sound track: an empty one would keep FFmpeg from writing fragments.
 SOUND_WAIT_US = US
 SOUND_AGAIN = 10  # packets of sound without a track: at the next keyframe there is one
 SOUND_WAIT_BYTES = 16 << 20
-# What is taken from the disk for a segment before it begins: the last one's bytes and some more;
-# for the first of a camera, as much as a modest one needs.
-RESERVE_MORE = 1.25
-FIRST_BYTES_PER_S = 125_000
-LEAST_RESERVE_BYTES = 256 << 10
-MOST_RESERVE_BYTES = 2 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The newest segment that is on disk: its hash, its end."""
-
-    chain: str | None
-    to_us: int | None
-
-
-@dataclass(slots=True)
-class Progress:
-    """What arrived and what was kept of a camera, over all its connections."""
-
-    taken_on_us: int
-    chain: str | None = None  # hash of the newest segment, maybe still on its way to the disk
-    recorded_to_us: int | None = None  # end of that one
-    kept: Kept = field(default_factory=lambda: Kept(None, None))  # set by disk threads
-    failure: RecordingFailed | None = None  # of a segment that did not get to the disk; by them
-    tape: Tape | None = None  # the newest
-    left_behind: bool = False  # an unfinished file waits for its disk; set by disk threads
-    bytes_per_s: float = FIRST_BYTES_PER_S  # of the newest segment
-    bytes: int = 0
-    pictures: int = 0
-    last_packet_us: int | None = None
-    gop_us: int | None = None
-
-    def settle(self) -> RecordingFailed | None:
-        """Why footage handed over did not get to the disk, once; then we stand where it ends."""
-        failure, self.failure = self.failure, None
-        if failure is not None:
-            self.chain, self.recorded_to_us = self.kept.chain, self.kept.to_us
-            self.tape = None
-        return failure
-
-    def reserve_bytes(self, segment_s: float) -> int:
-        """What the next segment will need, as far as the one before tells."""
-        wanted = int(self.bytes_per_s * segment_s * RESERVE_MORE)
-        return min(max(wanted, LEAST_RESERVE_BYTES), MOST_RESERVE_BYTES)
-
-    @property
-    def backlog_us(self) -> int:
-        """How long footage that was handed over has waited for the disk."""
-        return 0 if self.tape is None else int(self.tape.backlog_s * US)
-
-    def start_after(self, chain: str | None, to_us: int | None) -> None:
-        """What is on disk from before."""
-        self.chain, self.recorded_to_us, self.kept = chain, to_us, Kept(chain, to_us)
 
 
 @dataclass(slots=True)
@@ -134,9 +86,12 @@ class Segmenter:
         progress: Progress,
         scribe: Scribe,
         disks: Disks,
+        chronicle: Chronicle,
     ) -> None:
         self.directory = directory
         self.disks = disks
+        self.chronicle = chronicle
+        self.landing = Landing(camera, progress, scribe)
         self.camera = camera
         self.streams = feed.streams
         self.progress = progress
@@ -208,6 +163,8 @@ class Segmenter:
         if pts is None:
             return  # never: the feed dates every packet
         dts = packet.dts if packet.dts is not None else pts
+        if abs((pts - dts) * self._base) > SHOWN_LATE_S:
+            packet.pts = pts = dts
         if self._last_dts is not None:
             step_s = float((dts - self._last_dts) * self._base)
             if step_s > JUMP_FORWARD_S or step_s < -JUMP_BACK_S:
@@ -241,7 +198,12 @@ class Segmenter:
     def _keyframe(self, arrival: Arrival, pts: int) -> None:
         if self._keyframe_pts is not None and pts > self._keyframe_pts:
             self.progress.gop_us = int((pts - self._keyframe_pts) * self._base * US)
+            if self.progress.gop_us > LONG_GOP_US:
+                gop_s = f"{self.progress.gop_us / US:.0f} s"
+                self.chronicle.happened(EventKind.GOP_LONG, gop_s)
         self._keyframe_pts = pts
+        if step_us := self.steady.step_us():
+            self.chronicle.happened(EventKind.CLOCK_SET, f"{step_us / US:+.1f} s")
         extradata, set_us = self._parameters.changed(arrival.packet), self.steady.slip_us
         must = extradata is not None or abs(set_us) > SET_US
         if self._cut is not None and must:
@@ -250,6 +212,8 @@ class Segmenter:
             self._picture = self._changed(extradata, arrival.packet)
         if abs(set_us) > SET_US:
             self._clock_was_set(pts, set_us)
+        elif self.clock.is_astray:
+            self._go_astray(pts)
         if self._cut is None and (self._open is None or must or self._is_due(pts)):
             self._cut = _Cut(pts, arrival.arrival_us, self._picture)
             if self.streams.audio is None or (self._open is not None and not self._hears()):
@@ -331,24 +295,35 @@ class Segmenter:
         self._keyframe_pts = None
 
     def _clock_was_set(self, pts: int, set_us: int) -> None:
-        """The machine's clock was set while we ran: from here on it is believed again."""
+        """The machine's clock was set while we ran: from here on it is believed again. What it
+        dated before gets a correction, and no time is missing between the two."""
         self.finish()
-        detail = f"the recorder's clock was set by {set_us / US:+.1f} s"
+        log.warning("camera %s: the recorder's clock was set by %+.1f s", self.camera.slug,
+                    set_us / US)  # fmt: skip
+        begins_us = self.clock.at_us(pts) + set_us
+        clock_was_set(self.camera, self.progress, self.scribe, self.steady, begins_us)
+        self.clock = self._new_clock(begins_us)
+        self.clock.observe(pts, pts, self.steady.now_us(), None)
+
+    def _go_astray(self, pts: int) -> None:
+        """The camera's stamps run so wrong that no slewing follows them: another stretch."""
+        self.finish()
+        detail = f"time stamps ran {self.clock.behind_us / US:+.0f} s away from the clock"
         log.warning("camera %s: %s", self.camera.slug, detail)
         self._begin_gap(GapCause.PTS_JUMP, detail)
-        self.steady.set()
-        self.clock = self._new_clock(self.clock.at_us(pts) + set_us)
+        self.clock = self._new_clock()
         self.clock.observe(pts, pts, self.steady.now_us(), None)
 
     def _new_clock(self, begins_us: int | None = None) -> WallClock:
         floor = floor_us(self.progress.recorded_to_us, self.steady.now_us())
-        return WallClock(self._base, not_before_us=floor, begins_us=begins_us)
+        return WallClock(self._base, steady=self.steady, not_before_us=floor, begins_us=begins_us)
 
     def _changed(self, extradata: bytes, packet: Packet[Any]) -> Picture | None:
         size = picture_size(codec_name(self.streams.video), extradata, bytes(packet))
         if size is None:
             return self._picture
         log.warning("camera %s changed its picture to %d×%d", self.camera.slug, *size)
+        self.chronicle.happened(EventKind.PICTURE_CHANGED, f"{size[0]}×{size[1]}")
         return Picture(extradata, *size)
 
     def _begin_gap(self, cause: GapCause, detail: str) -> None:
@@ -376,7 +351,7 @@ class Segmenter:
         )  # fmt: skip
         relative = segment_path(self.camera.slug, start_us, segment_id, SUFFIX.lstrip("."))
         streams = self.streams if has_sound else replace(self.streams, audio=None)
-        tape = Tape(disk, disk.volume.root / relative, reserve_bytes, self._lost, before)
+        tape = Tape(disk, disk.volume.root / relative, reserve_bytes, self.landing.lost, before)
         self.progress.tape = tape
         file = SegmentFile(tape, facts, streams, pts, settings.recorder.fragment_s, picture)
         boundary = next_boundary_us(start_us, settings.recorder.segment_s)
@@ -400,7 +375,7 @@ class Segmenter:
         camera, pictures = self.camera, file.pictures
 
         def published(size_bytes: int, sha256: str) -> None:
-            self._keep(
+            self.landing.keep(
                 closed_row(
                     camera, opened.disk.volume, opened.relative, opened.facts,
                     (size_bytes, sha256), end_us=end_us, duration_us=duration_us,
@@ -412,39 +387,22 @@ class Segmenter:
         self.progress.chain = file.publish(published)
         if duration_us > US:
             self.progress.bytes_per_s = file.tape.size_bytes * US / duration_us
+        self._note_offset()
+
+    def _note_offset(self) -> None:
+        """How far the camera's clock is off goes into its history."""
+        offset_us, followed = self.clock.camera_offset_us, self.clock.follows_camera
+        self.progress.clock_offset_us = offset_us
+        if offset_us is not None:
+            camera_id, now_us = self.camera.id, self.steady.now_us()
+
+            def entry(tx: Connection) -> None:
+                clocks.note_offset(tx, camera_id, now_us, offset_us, followed)
+
+            self.scribe.enter(entry)
 
     def _drop(self) -> None:
         """What is open goes nowhere any more: the segment before it did not get to the disk."""
         opened, self._open, self._cut = self._open, None, None
         if opened is not None:
             opened.file.abandon(FollowsFailed())
-
-    def _keep(self, row: Segment) -> None:
-        """A segment lies whole on its disk. Called by the disk's thread."""
-        if self.progress.kept.to_us is None or row.end_us >= self.progress.kept.to_us:
-            self.progress.kept = Kept(row.sha256, row.end_us)
-        self.scribe.enter(lambda tx: bookkeeping.closed(tx, row))
-
-    def _lost(self, tape: Tape, error: Exception, file: AppendFile | None) -> None:
-        """A disk did not take a segment: keep what is whole of it, and say why it ends. Called by
-        the disk's thread; `file` is what was begun."""
-        if isinstance(error, FollowsFailed):
-            return  # the one before has said why
-        failure = judged(error, tape.disk.volume)
-        if file is not None:
-            try:
-                if row := salvage(self.camera, tape.disk.volume, file.open_path):
-                    self._keep(row)
-            except (HindsightError, OSError) as still:
-                self.progress.left_behind = True
-                log.error("camera %s: the rest of %s waits until the disk is back (%s)",
-                          self.camera.slug, file.open_path.name, still)  # fmt: skip
-        newest = self.progress.tape
-        if newest is None or newest.disk is tape.disk:
-            self.progress.failure = failure
-        elif tape.ends_us is not None:  # recording goes on elsewhere; this is missing
-            lost = Span(self.progress.kept.to_us or self.progress.taken_on_us, tape.ends_us)
-            camera_id = self.camera.id
-            self.scribe.enter(
-                lambda tx: bookkeeping.unwritten(tx, camera_id, lost, failure.cause, failure.detail)
-            )

@@ -9,17 +9,22 @@ from contextlib import ExitStack
 from functools import partial
 
 from recorder import bookkeeping
+from recorder.chronicle import Chronicle
+from recorder.clocksetting import clock_was_set
 from recorder.closing import adopt_leftovers
 from recorder.disk import Disk, Disks
 from recorder.failing import RecordingFailed
 from recorder.packets import Feed
+from recorder.progress import Progress
 from recorder.scribe import Scribe
-from recorder.segmenter import Progress, Segmenter
+from recorder.segmenter import Segmenter
 from recorder.sources import SourceFailed, source_of
+from recorder.wallclock import SET_US, SteadyClock
 from storage import register, segments, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import Conflict, HindsightError
+from storage.events import EventKind
 from storage.logs import redact
 from storage.vocabulary import Camera, CameraState, GapCause, Span
 
@@ -58,7 +63,9 @@ class Station(threading.Thread):
         self.stop = threading.Event()
         self.restarts = restarts
         self.cause_before = cause_before
-        self.progress = Progress(taken_on_us=directory.clock.now_us())
+        self.steady = SteadyClock(directory.clock)
+        self.chronicle = Chronicle(camera, scribe, directory.clock)
+        self.progress = Progress(taken_on_us=self.steady.now_us())
         self.step_us = directory.clock.monotonic_us()
         self.finished = False  # a file that is not looped came to its end
         self._lock = threading.Lock()  # guards the segmenter against `finish` from outside
@@ -66,7 +73,8 @@ class Station(threading.Thread):
         self._held = ExitStack()  # the lock of this camera
         self._state = ("connecting", directory.clock.now_us())
         self._error: str | None = None
-        self._state_said_us = 0
+        self._cause: GapCause | None = None
+        self._state_said_us = 0  # monotonic
         self._rate = _Rate()
 
     def run(self) -> None:
@@ -139,6 +147,7 @@ class Station(threading.Thread):
             left_us = end_us - self.step_us
             if left_us <= 0:
                 return
+            self._say(self._state[0])  # a state settles by being said
             self.stop.wait(min(1.0, left_us / US))
 
     def leave(self) -> None:
@@ -160,6 +169,9 @@ class Station(threading.Thread):
     def _take_on(self) -> None:
         """Adopt what a kill left, and see that the time since is a gap."""
         self._adopt()
+        self.chronicle.begin(has_begun=self.progress.recorded_to_us is not None)
+        if self.restarts:
+            self.chronicle.happened(EventKind.PROCESS_RESTARTED)
         camera_id, now_us, cause = self.camera.id, self.progress.taken_on_us, self.cause_before
         again = self.restarts > 0
         self.scribe.enter(
@@ -178,7 +190,7 @@ class Station(threading.Thread):
         self.progress.left_behind = False
         try:
             with self.directory.ledger.read() as tx:
-                newest = segments.last_segment(tx, self.camera.id)
+                newest = segments.last_segment(tx, self.camera.id, "live")
                 latest, _ = segments.neighbours(tx, self.camera.id, self.directory.clock.now_us())
         except HindsightError as error:  # a busy ledger: the chain begins anew
             log.error("camera %s: %s", self.camera.slug, error)
@@ -209,13 +221,17 @@ class Station(threading.Thread):
         self._mark()
         if self._state[0] != "stalled":
             self._say("connecting", force=True)
-        feed = Feed(source, settings, self.directory.clock)
+        if abs(self.steady.slip_us) > SET_US:
+            begins_us = self.directory.clock.now_us()
+            clock_was_set(self.camera, self.progress, self.scribe, self.steady, begins_us)
+        feed = Feed(source, settings, self.steady)
         try:
             self._mark()
             with self._lock:
                 self._segmenter = Segmenter(
-                    self.directory, self.camera, feed, self.progress, self.scribe, self.disks
-                )
+                    self.directory, self.camera, feed, self.progress, self.scribe, self.disks,
+                    self.chronicle,
+                )  # fmt: skip
             for arrival in feed.packets(self.stop):
                 with self._lock:
                     if self._segmenter is None:
@@ -243,7 +259,9 @@ class Station(threading.Thread):
             cause, detail = failure.cause, failure.detail
         detail = redact(detail)
         log.warning("camera %s: %s: %s", self.camera.slug, cause.value, detail)
-        self._error = detail
+        self._error, self._cause = detail, cause
+        if cause is GapCause.DISK_SLOW:
+            self.chronicle.happened(EventKind.DISK_SLOW, detail)
         camera_id, taken_on_us = self.camera.id, self.progress.taken_on_us
         recorded_to_us = self.progress.recorded_to_us
         self.scribe.enter(
@@ -265,15 +283,16 @@ class Station(threading.Thread):
 
     def _say(self, state: str, *, force: bool = False) -> None:
         """Have the state row written, every STATE_EVERY_US or at once when the state changed."""
-        now_us = self.directory.clock.now_us()
+        now_us, monotonic_us = self.directory.clock.now_us(), self.directory.clock.monotonic_us()
         if state == "recording":
-            self._error = None
+            self._error = self._cause = None
         changed = state != self._state[0]
         if changed:
             self._state = (state, now_us)
-        if not (changed or force or now_us - self._state_said_us >= STATE_EVERY_US):
+        if not (changed or force or monotonic_us - self._state_said_us >= STATE_EVERY_US):
             return
-        self._state_said_us = now_us
+        self._state_said_us = monotonic_us
+        self.chronicle.is_now(state, self._cause, self._error)
         gop_us = self.progress.gop_us
         self.scribe.say(
             CameraState(
@@ -281,6 +300,7 @@ class Station(threading.Thread):
                 last_packet_us=self.progress.last_packet_us, bitrate_bps=self._rate.bits_per_s,
                 fps=self._rate.pictures_per_s, gop_s=None if gop_us is None else gop_us / US,
                 restarts=self.restarts, error=self._error,
+                clock_offset_us=self.progress.clock_offset_us,
                 backlog_us=self.progress.backlog_us,
             ),
             now=changed or force,

@@ -5,42 +5,98 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from storage.clock import US, Clock
+from storage.clock import EARLIEST_US, LATEST_US, US, Clock
 from storage.vocabulary import ClockSource
 
 SLEW_PPM = 500  # how fast the mapping may follow an estimate; the same as NTP's limit
-ARRIVAL_ERROR_US = 250_000  # what a network and a camera's buffer may hide from us
-RTCP_ERROR_US = 50_000
+DELAY_US = 200_000  # what a network and a camera's buffer may hide from us at the best of times
+DRIFT_US = 50_000  # what adds up until the next cut: 500 ppm of a minute, and of a correction
+ARRIVAL_ERROR_US = DELAY_US + DRIFT_US
+RTCP_ERROR_US = 50_000  # this near to the camera's clock the mapping is called the camera's
 # A camera whose own clock is further off than this is not believed; its disagreement is told.
 BELIEVED_US = 2 * US
+AGAIN_US = BELIEVED_US * 3 // 4  # and not before it is this near again
+SILENT_US = 600 * US  # a camera that said nothing about its clock for so long says nothing
 WINDOW_US = 120 * US
+AGED_US = 2 * WINDOW_US * SLEW_PPM // 1_000_000  # what the least of two windows has aged by
 SPREAD_US = 5 * US  # a longer wait of one packet is an outage, not an error of the clock
+# Until a stretch has lasted SETTLED_US all its packets may have waited in one and the same burst.
+SETTLED_US, UNSETTLED_US = 10 * US, US
 # Footage may reach so far beyond now (a source that sends a stock of it at once); what reaches
 # further was recorded under a wrong clock, and nothing can be appended to it.
 OVERHANG_US = 60 * US
+SET_US = 2 * US  # the machine's clock was set, not merely corrected
+STEP_US = 250_000  # what is told of a correction
+FOLLOW_EVERY_US, FOLLOW_MOST_US = US // 10, 10 * US
 
 
 class SteadyClock:
     """UTC that runs on the monotonic clock: a machine whose clock is set meanwhile tears no
-    stream apart. `slip_us` says how far the machine's clock has gone its own way."""
+    stream apart. It follows corrections of up to SET_US at SLEW_PPM, never backwards; `slip_us`
+    says how far it still is behind the machine's clock, and `set` believes a clock that was set.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._base_us = 0
-        self.set()
+        self._base_us = self._seen_us = self._reading()[0]
+        self._looked_us = clock.monotonic_us()
+        self.followed_us = 0  # corrections that were followed so far
+        self.since_us = self.now_us()  # when it was last believed, as it was dated then
 
     def set(self) -> None:
         """Believe the machine's clock as it is now."""
-        self._base_us = self._clock.now_us() - self._clock.monotonic_us()
+        self._base_us, self._looked_us = self._reading()
+        self.followed_us = 0
+        self.since_us = self.now_us()
 
     def now_us(self) -> int:
         """UTC microseconds."""
-        return self._base_us + self._clock.monotonic_us()
+        monotonic_us = self._clock.monotonic_us()
+        if monotonic_us - self._looked_us >= FOLLOW_EVERY_US:
+            self._follow(min(monotonic_us - self._looked_us, FOLLOW_MOST_US))
+            self._looked_us = monotonic_us
+        return self._base_us + monotonic_us
 
     @property
     def slip_us(self) -> int:
         """The machine's clock minus this one."""
-        return self._clock.now_us() - self.now_us()
+        return self._reading()[0] - self._base_us
+
+    @property
+    def to_follow_us(self) -> int:
+        """`slip_us`, as far as it is a correction; 0 for a clock that was set."""
+        slip_us = self.slip_us
+        return slip_us if abs(slip_us) <= SET_US else 0
+
+    def step_us(self) -> int:
+        """By how much the machine's clock was stepped since this was asked last, else 0."""
+        ahead_us, _ = self._reading()
+        step_us, self._seen_us = ahead_us - self._seen_us, ahead_us
+        return step_us if abs(step_us) >= STEP_US else 0
+
+    def _follow(self, elapsed_us: int) -> None:
+        most = elapsed_us * SLEW_PPM // 1_000_000
+        step = max(-most, min(most, self.to_follow_us))
+        self._base_us += step
+        self.followed_us += step
+
+    def _reading(self) -> tuple[int, int]:
+        """(machine's clock minus monotonic clock, monotonic clock), read at one instant."""
+        for _ in range(5):  # whoever is put to sleep between two readings reads again
+            before_us = self._clock.monotonic_us()
+            wall_us = plausible_us(self._clock.now_us())
+            after_us = self._clock.monotonic_us()
+            if after_us - before_us < 1000:
+                break
+        return wall_us - after_us, after_us
+
+
+def plausible_us(now_us: int) -> int:
+    """A machine whose clock stands outside 1971–2200 has no time; it is given one in 1971, which
+    goes on as its clock does, until somebody sets it."""
+    if EARLIEST_US <= now_us < LATEST_US:
+        return now_us
+    return EARLIEST_US + now_us % EARLIEST_US
 
 
 @dataclass(slots=True)
@@ -69,18 +125,28 @@ class WallClock:
     """
 
     def __init__(
-        self, time_base: Fraction, *, not_before_us: int = 0, begins_us: int | None = None
+        self,
+        time_base: Fraction,
+        *,
+        steady: SteadyClock | None = None,
+        not_before_us: int = 0,
+        begins_us: int | None = None,
     ) -> None:
-        """`not_before_us`: end of what is recorded, for stretches never overlap; `begins_us`:
-        the instant of the first packet, when the caller knows better than its arrival."""
+        """`steady`: what arrivals are told by; `not_before_us`: end of what is recorded, for
+        stretches never overlap; `begins_us`: the instant of the first packet, when the caller
+        knows better than its arrival."""
         # Ticks to microseconds in integers: this runs for every picture of every camera.
         self._scale, self._ticks = time_base.numerator * US, time_base.denominator
+        self._steady = steady
         self._not_before_us = not_before_us
         self._begins_us = begins_us
         self._first_pts: int | None = None
         self._start_us = 0  # UTC of first PTS as mapped now
         self._windows: list[_Window] = []  # the one that runs, and the one before
+        self._seen_us = 0  # stream time of the latest packet
         self._camera_us: int | None = None  # latest (camera UTC − stream time)
+        self._camera_seen_us = 0  # stream time of that
+        self._believed = False  # whether the camera's clock is followed
         self._slewed_pts = 0
 
     def observe(self, pts: int, dts: int, arrival_us: int, camera_us: int | None) -> None:
@@ -92,27 +158,41 @@ class WallClock:
             begin = begin if self._begins_us is None else self._begins_us
             self._start_us = max(begin, self._not_before_us)
         elapsed = self._elapsed_us(pts)
+        if self._steady is not None:
+            arrival_us -= self._steady.followed_us  # as a clock tells it that follows nothing
         shown_us, sent_us = arrival_us - elapsed, arrival_us - self._elapsed_us(dts)
         if not self._windows or elapsed - self._windows[-1].start_us >= WINDOW_US:
             self._windows = [*self._windows[-1:], _Window(elapsed, shown_us, sent_us, sent_us)]
         self._windows[-1].add(shown_us, sent_us)
+        self._seen_us = elapsed
         if camera_us is not None:
-            self._camera_us = camera_us - elapsed
+            self._camera_us, self._camera_seen_us = camera_us - elapsed, elapsed
+        elif elapsed - self._camera_seen_us > SILENT_US:
+            self._camera_us = None
+        self._judge_camera()
 
     def at_us(self, pts: int) -> int:
-        """UTC of a PTS."""
-        return self._start_us + self._elapsed_us(pts)
+        """UTC of a PTS, between 1971 and 2200 whatever the stream claims."""
+        return max(EARLIEST_US, min(self._start_us + self._elapsed_us(pts), LATEST_US - 1))
 
     def slew(self, pts: int) -> None:
         """Move towards the estimate; called where segments meet."""
-        target = self._target_us
-        if target is None:
-            return
         most = self._elapsed_us(pts) - self._elapsed_us(self._slewed_pts)
         most = abs(most) * SLEW_PPM // 1_000_000
-        error = target - self._start_us
-        self._start_us += max(-most, min(most, error))
+        self._start_us += max(-most, min(most, self.behind_us))
         self._slewed_pts = pts
+
+    @property
+    def behind_us(self) -> int:
+        """How far the mapping has to move to meet the estimate. It grows where a camera's stamps
+        run faster or slower than SLEW_PPM can follow."""
+        target = self._target_us
+        return 0 if target is None else target - self._start_us
+
+    @property
+    def is_astray(self) -> bool:
+        """So far from the estimate that a new stretch is the lesser evil."""
+        return abs(self.behind_us) > OVERHANG_US
 
     @property
     def camera_offset_us(self) -> int | None:
@@ -121,6 +201,11 @@ class WallClock:
         if self._camera_us is None or arrival_us is None:
             return None
         return self._camera_us - arrival_us
+
+    @property
+    def follows_camera(self) -> bool:
+        """Whether the mapping moves towards the camera's clock, not towards arrival."""
+        return self._believed and self._camera_us is not None
 
     @property
     def source(self) -> ClockSource:
@@ -132,33 +217,46 @@ class WallClock:
 
     @property
     def error_us(self) -> int:
-        """Bound, ±: what the estimate hides, and how far the mapping still is from it.
+        """Bound, ±, against the machine's clock, over the next minute.
 
-        A camera's word is worth as much as it agrees with the arrival: nothing tells which of the
-        two clocks is the wrong one.
+        The instant of a picture lies before the arrival of the packet that waited least, by at
+        most DELAY_US, or after it by what that packet has aged. That, and not what a camera says
+        of itself, bounds the error: nothing tells which of two clocks that disagree is wrong.
         """
-        target, least = self._target_us, self._arrival_us
-        if target is None or least is None:
-            return ARRIVAL_ERROR_US
+        arrival_us = self._arrival_us
+        if arrival_us is None:
+            return ARRIVAL_ERROR_US + UNSETTLED_US
+        late_us = self._start_us - arrival_us
+        bound_us = DRIFT_US + max(AGED_US - late_us, DELAY_US + late_us)
+        if self._seen_us - self._windows[0].start_us < SETTLED_US and len(self._windows) == 1:
+            bound_us += UNSETTLED_US
         if self.source is ClockSource.RTCP:
-            return RTCP_ERROR_US + abs(target - least)
+            return bound_us
         soonest = min(window.soonest_us for window in self._windows)
         jitter = max(window.latest_us for window in self._windows) - soonest
-        return ARRIVAL_ERROR_US + min(jitter, SPREAD_US) + abs(target - self._start_us)
+        return bound_us + min(jitter, SPREAD_US)
 
     @property
     def _arrival_us(self) -> int | None:
-        """Smallest (arrival − stream time) lately seen: the packet that waited least."""
-        return min((window.least_us for window in self._windows), default=None)
+        """Smallest (arrival − stream time) lately seen, the packet that waited least; by the
+        machine's clock as it was corrected since."""
+        if not self._windows:
+            return None
+        least_us = min(window.least_us for window in self._windows)
+        if self._steady is None:
+            return least_us
+        return least_us + self._steady.followed_us + self._steady.to_follow_us
 
     @property
     def _target_us(self) -> int | None:
-        return self._camera_us if self._believed else self._arrival_us
+        return self._camera_us if self.follows_camera else self._arrival_us
 
-    @property
-    def _believed(self) -> bool:
-        offset = self.camera_offset_us
-        return offset is not None and abs(offset) <= BELIEVED_US
+    def _judge_camera(self) -> None:
+        if self._camera_us is None:
+            self._believed = False
+        elif (offset_us := self.camera_offset_us) is not None:
+            within_us = BELIEVED_US if self._believed else AGAIN_US
+            self._believed = abs(offset_us) <= within_us
 
     def _elapsed_us(self, pts: int) -> int:
         first = 0 if self._first_pts is None else self._first_pts

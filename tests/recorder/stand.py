@@ -12,12 +12,15 @@ from typing import Any
 import av
 from av import Packet
 
+from recorder.chronicle import Chronicle
 from recorder.disk import Disks
 from recorder.onset import Arrival
 from recorder.packets import Feed
+from recorder.progress import Progress
 from recorder.scribe import Scribe
-from recorder.segmenter import Progress, Segmenter
+from recorder.segmenter import Segmenter
 from recorder.sources import source_of
+from recorder.wallclock import SteadyClock
 from storage import segments, timeline
 from storage.clock import US
 from storage.fragments import scan
@@ -52,11 +55,17 @@ class Stand:
         self.progress = Progress(taken_on_us=self.began_us)
         self.feed = Feed(
             source_of(clip.as_uri(), None, house.directory.settings.recorder),
-            house.directory.settings.recorder, self.clock,
+            house.directory.settings.recorder, SteadyClock(self.clock),
         )  # fmt: skip
         self.disks = Disks(house.directory)
         self.segmenter = Segmenter(
-            house.directory, self.camera, self.feed, self.progress, self.scribe, self.disks
+            house.directory,
+            self.camera,
+            self.feed,
+            self.progress,
+            self.scribe,
+            self.disks,
+            Chronicle(self.camera, self.scribe, house.directory.clock),
         )
         self.sent = 0.0  # seconds of the clip so far
 
@@ -112,8 +121,9 @@ class Stand:
             return timeline.gaps(tx, camera_ids=[self.camera.id])
 
     def unexplained(self) -> list[Span]:
-        """Up to the end of the newest footage."""
-        asked = Span(0, max(row.end_us for row in self.rows()))
+        """Up to the end of the newest footage, as far as it is past."""
+        ends_us = max(row.end_us for row in self.rows())
+        asked = Span(0, min(ends_us, self.clock.now_us()))
         with self.house.ledger.read() as tx:
             return timeline.unexplained(tx, self.camera.id, asked)
 

@@ -15,6 +15,7 @@ from av import Packet
 
 from recorder.failing import RecordingFailed
 from storage.clock import US
+from storage.clocks import corrected
 from storage.vocabulary import GapCause
 from tests.recorder.stand import Stand, decoded_sizes, shifted
 from tests.storage.media import House, new_house
@@ -98,10 +99,49 @@ def test_setting_the_machine_s_clock_begins_a_stretch_under_the_new_time(
     first, second = sorted(stand.rows(), key=lambda row: row.id)
     assert second.start_us - first.end_us == pytest.approx(seconds * US, abs=US // 10)
     assert abs(second.end_us - stand.clock.now_us()) < US // 5
-    if seconds > 0:
-        [gap] = stand.gaps()
-        assert (gap.start_us, gap.end_us) == (first.end_us, second.start_us)
-        assert "clock was set" in (gap.detail or "")
+    assert stand.gaps() == []  # between two readings of a clock no time passes
+    assert stand.unexplained() == []
+    with house.ledger.read() as tx:
+        correction = corrected(tx, stand.camera.id, first.start_us + US, first.id)
+    assert correction is not None
+    assert correction.offset_us == pytest.approx(seconds * US, abs=US)
+    assert "clock was set" in correction.reason
+
+
+@pytest.mark.parametrize("wild_s", [3600, -3600])
+def test_a_picture_said_to_be_shown_an_hour_from_when_it_is_sent_makes_no_hour(
+    house: House, clips: Clips, wild_s: int
+) -> None:
+    clip = clips("plain.mp4")
+    stand = Stand(house, clip)
+    packets = list(stand.packets(clip))
+    wild = [packet for packet in packets if packet.is_keyframe][2]
+    assert wild.pts is not None
+    wild.pts += round(wild_s / (wild.time_base or 1))
+    stand.play(iter(packets), at_once)
+    for turn in (1, 2):
+        stand.clock.monotonic += US // 10
+        stand.play(shifted(stand.packets(clip), 4 * turn), at_once)
+    stand.end()
+    for row in stand.rows():
+        assert stand.began_us - US <= row.start_us <= row.end_us <= stand.clock.now_us() + US
+        assert 0 < row.duration_us < 20 * US
+
+
+def test_a_clock_set_by_half_a_century_leaves_no_gap_of_half_a_century(
+    house: House, clips: Clips
+) -> None:
+    clip = clips("plain.mp4")
+    stand = Stand(house, clip)
+    stand.clock.offset = 400 * 86_400 * US
+    stand.feed.steady.set()
+    stand.play(stand.packets(clip), at_once)
+    stand.clock.monotonic += US // 10
+    stand.clock.offset = 1_795_000_000 * US
+    stand.play(shifted(stand.packets(clip), 4), at_once)
+    stand.end()
+    assert all(gap.end_us is not None and gap.end_us - gap.start_us < US for gap in stand.gaps())
+    assert stand.unexplained() == []
 
 
 def test_small_corrections_of_the_machine_s_clock_cut_nothing(house: House, clips: Clips) -> None:

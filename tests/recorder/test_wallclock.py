@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -90,3 +91,37 @@ def test_stretch_begins_where_the_footage_before_it_ends() -> None:
     clock.observe(0, 0, START_US, None)
     assert clock.at_us(0) == START_US + US
     assert clock.error_us >= US  # and says how far it is off for that
+
+
+def test_camera_that_no_longer_says_its_time_is_dated_by_arrival_again() -> None:
+    clock = WallClock(BASE)
+    for true_us, pts, arrival_us, said_us in stream(1, camera=lambda us: us):
+        silent = true_us > START_US + 1800 * US
+        clock.observe(pts, pts, arrival_us, None if silent else said_us)
+        if true_us == START_US + 1900 * US:
+            assert clock.follows_camera
+    assert clock.camera_offset_us is None
+    assert not clock.follows_camera
+
+
+def test_camera_near_the_limit_is_not_believed_and_left_by_turns() -> None:
+    chance, sides = random.Random(2), []
+    clock = WallClock(BASE)
+    for _, pts, arrival_us, said_us in stream(
+        1, jitter_us=150_000, camera=lambda us: us - 1_900_000
+    ):
+        assert said_us is not None
+        clock.observe(pts, pts, arrival_us, said_us + chance.randrange(300_000))
+        sides.append(clock.follows_camera)
+    assert sum(a != b for a, b in pairwise(sides)) <= 1
+
+
+def test_stamps_that_went_too_far_astray_are_told() -> None:
+    clock = WallClock(BASE)
+    for minute in range(60):
+        # Pictures come at a third of the pace their stamps claim.
+        clock.observe(minute * 60 * 90_000, minute * 60 * 90_000, START_US + minute * 20 * US, None)
+        clock.slew(minute * 60 * 90_000)
+        assert clock.is_astray is (abs(clock.behind_us) > 60 * US)
+    assert clock.is_astray
+    assert clock.error_us > 60 * US

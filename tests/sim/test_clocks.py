@@ -78,7 +78,11 @@ def test_a_camera_whose_clock_drifts_away_is_left_once() -> None:
     lens = Lens(reports=True, drift_ppm=600, offset_us=-500_000)
     reel = Reel(World(lens, Network(jitter_us=150_000))).record(3)
     reel.check()
-    assert reel.rows[-1].source is ClockSource.ARRIVAL
+    sources = [row.source for row in reel.rows]
+    left = len(sources) - sources[::-1].index(ClockSource.RTCP)
+    followed = sources.index(ClockSource.RTCP)
+    assert set(sources[followed:left]) == {ClockSource.RTCP}
+    assert set(sources[left:]) == {ClockSource.ARRIVAL}
 
 
 @pytest.mark.parametrize("by_us", [300_000, -300_000, 1_900_000, -1_900_000])
