@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from storage.check_ledger import check_ledger
 from storage.check_media import check_segments, check_strangers, files_of, open_volumes
+from storage.check_seals import check_seals
 from storage.directory import DataDirectory
 from storage.findings import Finding, Level, Progress, no_progress
 
@@ -24,3 +25,4 @@ def check(
     for volume in volumes.values():
         yield from check_strangers(directory, volume, lying[volume.name])
     yield from check_ledger(directory, level)
+    yield from check_seals(directory, level, volumes)

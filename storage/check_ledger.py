@@ -1,4 +1,5 @@
-"""The half of `check` that looks at the ledger: holds, time, gaps, chains, and the lake's parts."""
+"""The half of `check` that looks at the ledger: holds, time, gaps, the audit chain, the lake's
+parts."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from storage import audit, schema, timeline
 from storage.camera_states import states
+from storage.check_chain import check_chain
 from storage.clock import EARLIEST_US, LATEST_US, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import DataLoss
@@ -36,7 +38,7 @@ def check_ledger(directory: DataDirectory, level: Level) -> Iterator[Finding]:
     yield from _times(directory)
     yield from _holds(directory)
     yield from _gaps(directory)
-    yield from _chain(directory)
+    yield from check_chain(directory)
     yield from _lake(directory, level)
     with directory.ledger.read() as tx:
         yield from audit_findings(tx)
@@ -107,27 +109,6 @@ def _gaps(directory: DataDirectory) -> Iterator[Finding]:
                     loss=not waits, camera=camera.slug,
                     start_us=hole.start_us, end_us=hole.end_us,
                 )  # fmt: skip
-
-
-def _chain(directory: DataDirectory) -> Iterator[Finding]:
-    """Every segment's predecessor is in the ledger, the camera's first excepted (invariant 13).
-
-    The first known one may follow footage that an earlier ledger knew.
-    """
-    before = schema.segment.alias("before")
-    follows = exists(
-        select(before.c.id).where(
-            before.c.camera_id == _s.camera_id, before.c.sha256 == _s.prev_sha256
-        )
-    )
-    earlier = exists(
-        select(before.c.id).where(before.c.camera_id == _s.camera_id, before.c.id < _s.id)
-    )
-    with directory.ledger.read() as tx:
-        for segment in matching(tx, _s.prev_sha256.is_not(None), ~follows, earlier):
-            yield of_segment(
-                segment, 13, N_("the segment before {segment} ({camera}) is not in the ledger")
-            )
 
 
 def _lake(directory: DataDirectory, level: Level) -> Iterator[Finding]:

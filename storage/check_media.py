@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+from storage.boxes import payload_of, read_movie, top_boxes
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.durable import OPEN_SUFFIX, sha256_file
+from storage.durable import OPEN_SUFFIX, is_locked
 from storage.errors import DataLoss, HindsightError, Invalid
 from storage.findings import Finding, Level, Progress, of_segment
-from storage.fragments import FACTS_SUFFIX, facts_file, read_facts
+from storage.fragments import FACTS_SUFFIX, Layout, facts_file, read_facts
 from storage.i18n import N_
+from storage.seal_copies import is_copy
 from storage.segments import count_segments, get, known_paths, pages
 from storage.vocabulary import Segment, SegmentState
 from storage.volumes import IDENTITY, Volume, known_volumes
@@ -37,11 +42,13 @@ def open_volumes(directory: DataDirectory) -> tuple[dict[str, Volume], list[Find
 
 
 def files_of(volume: Volume) -> Iterator[str]:
-    """Every file on a volume but its identity, relative to its root."""
-    for folder, _, names in os.walk(volume.root):
+    """Every file on a volume but its identity and copies of seals, relative to its root."""
+    root = str(volume.root)
+    for folder, _, names in os.walk(root):
+        inside = folder[len(root) :].lstrip("/")
         for name in names:
-            relative = (Path(folder) / name).relative_to(volume.root).as_posix()
-            if relative != IDENTITY:
+            relative = f"{inside}/{name}" if inside else name
+            if relative != IDENTITY and not is_copy(relative):
                 yield relative
 
 
@@ -69,8 +76,7 @@ def check_segments(
 def examine(volume: Volume, segment: Segment, level: Level) -> Finding | None:
     """Whether a closed segment's file is what its row says; None when it is."""
     try:
-        path = volume.file(segment.path)
-        size_bytes = path.stat().st_size if path.is_file() else None
+        path, size_bytes = _found(volume, segment.path)
         if size_bytes is None:
             return of_segment(segment, 1, N_("the file of segment {segment} ({camera}) is missing"))
         if level is not Level.PRESENCE and size_bytes != segment.size_bytes:
@@ -80,7 +86,7 @@ def examine(volume: Volume, segment: Segment, level: Level) -> Finding | None:
                    " {due}"),
                 found=size_bytes, due=segment.size_bytes,
             )  # fmt: skip
-        if level is Level.HASH and sha256_file(path) != segment.sha256:
+        if level is Level.HASH and _sha256(path) != segment.sha256:
             return _changed(segment, path)
     except (OSError, Invalid) as error:  # Invalid: a link that leads out of the volume
         return of_segment(
@@ -88,6 +94,34 @@ def examine(volume: Volume, segment: Segment, level: Level) -> Finding | None:
             error=error,
         )  # fmt: skip
     return _facts_of(segment, path, level)
+
+
+def _found(volume: Volume, relative: str) -> tuple[Path, int | None]:
+    """Where a file lies, and its size in bytes; None when there is none. Invalid for a link out.
+
+    One system call per file: that its folder is inside the volume is asked once per folder.
+    """
+    folder, _, name = relative.rpartition("/")
+    path = _inside(volume, folder) / name
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path, None
+    if stat.S_ISLNK(found.st_mode):
+        path = volume.file(relative)
+        return path, path.stat().st_size if path.is_file() else None
+    return path, found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+@lru_cache(maxsize=64)  # a walk goes folder by folder
+def _inside(volume: Volume, folder: str) -> Path:
+    return volume.file(folder)
+
+
+def _sha256(path: Path) -> str:
+    # Unbuffered, into one small buffer that stays in the processor's cache.
+    with path.open("rb", buffering=0) as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _changed(segment: Segment, path: Path) -> Finding:
@@ -116,7 +150,7 @@ def _facts_of(segment: Segment, path: Path, level: Level) -> Finding | None:
     if level is not Level.HASH:
         return None
     try:
-        facts = read_facts(path)
+        facts = read_facts(path, _head(path))
     except (DataLoss, OSError) as error:
         return of_segment(
             segment, 13, N_("segment {segment} ({camera}) cannot say what it is: {error}"),
@@ -126,6 +160,18 @@ def _facts_of(segment: Segment, path: Path, level: Level) -> Finding | None:
         return of_segment(
             segment, 13, N_("segment {segment} ({camera}) does not say of itself what it is")
         )
+    return None
+
+
+def _head(path: Path) -> Layout | None:
+    """The layout as far as the moov, where facts are; None when there is no moov to be found."""
+    with path.open("rb") as source:
+        for box in top_boxes(source, os.fstat(source.fileno()).st_size):
+            if box.kind == b"moov":
+                movie = read_movie(payload_of(source, box))
+                return Layout(box.end, (), box.end, movie.tracks, movie.tags)
+            if box.kind == b"mdat":
+                return None  # not one of ours
     return None
 
 
@@ -156,14 +202,20 @@ def check_strangers(
     recording = directory.is_running("record")
     now_us = directory.clock.now_us()
     for path in lying:
+        if path in known or path.removesuffix(FACTS_SUFFIX) in known:
+            continue
         file = volume.root / path
-        if path in known or path.removesuffix(FACTS_SUFFIX) in known or not file.exists():
+        if not file.exists():
             continue
         if path.endswith(OPEN_SUFFIX):
-            if recording and now_us - int(file.stat().st_mtime * US) < OPEN_YOUNG_US:
+            young = now_us - int(file.stat().st_mtime * US) < OPEN_YOUNG_US
+            if is_locked(file) or (recording and young):
                 continue  # being written
             yield Finding(
-                5, N_("{path} was never closed; the next `hindsight record` adopts it"),
+                5, N_("{path} was never closed; the next `hindsight record` adopts it")
+                if _is_recording(file)
+                else N_("{path} was never closed and is no recording, maybe an import that broke"
+                        " off; nothing takes it in, import the original again"),
                 {"path": path}, loss=False, volume=volume.name, path=path,
             )  # fmt: skip
         else:
@@ -171,3 +223,11 @@ def check_strangers(
                 3, N_("{path} has no row; it is left alone, `hindsight rebuild` can take it in"),
                 {"path": path}, loss=False, volume=volume.name, path=path,
             )  # fmt: skip
+
+
+def _is_recording(file: Path) -> bool:
+    """Whether an unfinished file says of itself that it is a live segment of ours."""
+    try:
+        return read_facts(file) is not None
+    except (DataLoss, OSError):
+        return False

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from storage import audit
 from storage.clock import Clock, SystemClock, rfc3339
@@ -24,6 +26,7 @@ from storage.vocabulary import Actor, Role
 from storage.volumes import IDENTITY, Archive, Volume, known_volumes, make_volume
 
 LEDGER = "ledger.db"
+SEAL_KEY = "seal.key"  # signs seals over segment rows
 FORMAT = 1  # of the data directory; another number is refused, never guessed at
 BALLAST_BYTES = 16 << 20  # freed when the disk is full, so that the ledger can still commit
 log = logging.getLogger(__name__)
@@ -207,7 +210,7 @@ def init_directory(
     found = settings_file(root)
     settings = load_settings(found)
     made = [LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", "ballast", "keys/secrets.key",
-            "keys/session.key"]  # fmt: skip
+            "keys/session.key", f"keys/{SEAL_KEY}"]  # fmt: skip
     made += [FILE_NAME] if found is None else []
     for one in settings.volumes.values():
         if not (root / one.path / IDENTITY).exists():
@@ -241,6 +244,15 @@ def _make_keys(root: Path) -> None:
     (root / "keys").chmod(0o700)
     for name, data in (("secrets.key", Fernet.generate_key()), ("session.key", os.urandom(32))):
         write_file(root / "keys" / name, data, mode=0o600)
+    make_seal_key(root)
+
+
+def make_seal_key(root: Path) -> None:
+    """A new Ed25519 key that signs seals."""
+    data = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    write_file(root / "keys" / SEAL_KEY, data, mode=0o600)
 
 
 def release_ballast(root: Path) -> bool:

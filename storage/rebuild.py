@@ -3,8 +3,8 @@
 A live segment says what it is in its moov, an import in the file beside it; the rest of a row is
 measured: length and pictures from the fragments, size and SHA-256 from the bytes. Where a segment
 ends exactly, the one after it knows: it names its predecessor's hash, its own start, and its first
-PTS on the same wire. The last one of a stretch ends where its last picture does. Whether a segment
-was recovered after a kill is not in the media.
+PTS on the same wire. The last one of a stretch ends where its last picture does. One recovered
+after a kill has its row beside it, as an import has. What was sealed comes back as it was sealed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import av.error
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from ulid import ULID
@@ -31,6 +29,7 @@ from storage.findings import Finding, Progress, no_progress
 from storage.fragments import FACTS_SUFFIX, Facts, Layout, read_facts, scan
 from storage.i18n import N_
 from storage.register import add_camera, cameras, slug_of
+from storage.seal_restore import SealedRows, restore_seals
 from storage.segments import follower, get, insert_segment, known_paths
 from storage.timeline import JOIN_US
 from storage.vocabulary import Actor, Segment, SegmentState
@@ -45,26 +44,44 @@ class Rebuilt:
 
     added: list[Segment] = field(default_factory=list)
     cameras: list[str] = field(default_factory=list)  # registered anew, by slug
+    seals: int = 0  # brought back from their copies
     findings: list[Finding] = field(default_factory=list)  # media that were left alone, and why
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one file says; `whole` when its row lay beside it, and nothing is left to measure."""
+
+    segment: Segment
+    whole: bool
+
+
 def rebuild(directory: DataDirectory, actor: Actor, progress: Progress = no_progress) -> Rebuilt:
-    """Add a row for every media file that has facts and no row. `progress` counts files."""
+    """Add a row for every media file that has facts and no row, and every seal that lies on a
+    volume and is not in the ledger. `progress` counts files."""
     result = Rebuilt()
     with directory.exclusive("rebuild"):
         volumes, absent = open_volumes(directory)
         result.findings += absent
+        restored = restore_seals(directory, volumes)
+        result.seals = len(restored.seals)
+        result.cameras += restored.cameras
+        result.findings += restored.findings
+        sealed = SealedRows(volumes)
         waiting = [(v, path) for v in volumes.values() for path in _without_row(directory, v)]
-        before: Segment | None = None  # read but not entered: the next file may know its end
+        waiting.sort(key=lambda one: one[1])  # by camera and time, on whatever volume it lies
+        before: _Read | None = None  # read but not entered: the next file may know its end
         for done, (volume, path) in enumerate(waiting):
-            segment = _read(volume, path, result)
-            if segment is not None:
-                _enter(directory, before, segment, result)
-                before = segment
+            found = _read(volume, path, result)
+            if found is not None:
+                _enter(directory, before, found, sealed, result)
+                before = found
             progress(done + 1, len(waiting))
-        _enter(directory, before, None, result)
+        _enter(directory, before, None, sealed, result)
         with directory.ledger.write() as tx:
-            detail = {"segments": len(result.added), "cameras": result.cameras}
+            detail = {
+                "segments": len(result.added), "cameras": result.cameras, "seals": result.seals
+            }  # fmt: skip
             audit.record(
                 tx, actor, "rebuild", "archive", at_us=directory.clock.now_us(), detail=detail
             )
@@ -133,6 +150,9 @@ def _ended_by_picture(file: Path, segment: Segment) -> Segment:
 
     Where a stretch breaks off between B-frames, that is later than its pictures add up to.
     """
+    import av  # 14 MB that whoever only closes segments does without
+    import av.error
+
     end = 0
     try:
         with av.open(str(file)) as container:
@@ -172,22 +192,26 @@ def _without_row(directory: DataDirectory, volume: Volume) -> list[str]:
 
 
 def _enter(
-    directory: DataDirectory, segment: Segment | None, after: Segment | None, result: Rebuilt
+    directory: DataDirectory,
+    found: _Read | None,
+    after: _Read | None,
+    sealed: SealedRows,
+    result: Rebuilt,
 ) -> None:
     """Add a row, or a finding that says why not."""
-    if segment is None:
+    if found is None:
         return
     try:
-        _insert(directory, segment, after, result)
+        _insert(directory, found, None if after is None else after.segment, sealed, result)
     except HindsightError as error:
-        result.findings.append(_left_alone(segment.volume, segment.path, error))
+        result.findings.append(_left_alone(found.segment.volume, found.segment.path, error))
 
 
 def _left_alone(volume: str, path: str, error: HindsightError) -> Finding:
     return Finding(13, error.message, error.fields, loss=False, volume=volume, path=path)
 
 
-def _read(volume: Volume, path: str, result: Rebuilt) -> Segment | None:
+def _read(volume: Volume, path: str, result: Rebuilt) -> _Read | None:
     """The row of one file, or None and a finding that says why not."""
     try:
         return _row_of(volume, path)
@@ -204,7 +228,7 @@ def _read(volume: Volume, path: str, result: Rebuilt) -> Segment | None:
     return None
 
 
-def _row_of(volume: Volume, path: str) -> Segment:
+def _row_of(volume: Volume, path: str) -> _Read:
     """The row of a media file, its camera_id still 0."""
     file = volume.file(path)
     layout = scan(file)
@@ -213,7 +237,7 @@ def _row_of(volume: Volume, path: str) -> Segment:
         raise Invalid("{path} says nothing of itself; it was left alone", path=path)
     size_bytes, sha256 = file.stat().st_size, sha256_file(file)
     if facts.row is not None:
-        return _import_row(facts.row, volume, path, size_bytes, sha256)
+        return _Read(_row_beside(facts.row, volume, path, size_bytes, sha256), whole=True)
     if not layout.fragments:
         raise DataLoss("{path} holds no whole fragment; it was left alone", path=path)
     try:
@@ -223,13 +247,14 @@ def _row_of(volume: Volume, path: str) -> Segment:
             "the facts of {file} cannot be read ({error}); the file itself is untouched",
             file=path, error=error,
         ) from None  # fmt: skip
-    return live_row(
+    row = live_row(
         facts, layout, camera_id=0, volume=volume.name, path=path, size_bytes=size_bytes,
         sha256=sha256, recovered=False,
     )  # fmt: skip
+    return _Read(row, whole=False)
 
 
-def _import_row(
+def _row_beside(
     row: Mapping[str, Any], volume: Volume, path: str, size_bytes: int, sha256: str
 ) -> Segment:
     # Where the file lies is seen, not believed; that it is kept is a fact as well.
@@ -254,9 +279,14 @@ def _import_row(
 
 
 def _insert(
-    directory: DataDirectory, segment: Segment, after: Segment | None, result: Rebuilt
+    directory: DataDirectory,
+    found: _Read,
+    after: Segment | None,
+    sealed: SealedRows,
+    result: Rebuilt,
 ) -> None:
     """Add the row, and its camera when the register has none of that name."""
+    segment = found.segment
     if not EARLIEST_US <= segment.start_us <= segment.end_us < LATEST_US:
         raise DataLoss("{path} claims an impossible time; it was left alone", path=segment.path)
     if slug_of(segment.camera) != segment.camera:
@@ -279,12 +309,14 @@ def _insert(
                 tx, name=segment.camera, url=None, enabled=False,
                 created_us=directory.clock.now_us(),
             )  # fmt: skip
-        if after is None or after.prev_sha256 != segment.sha256:
-            after = follower(tx, camera.id, segment.sha256)
-        ended = ended_by(segment, after)
-        if ended is segment and segment.origin == "live":
-            ended = _ended_by_picture(directory.archive.segment_file(segment), segment)
-        row = replace(ended, camera_id=camera.id)
+        row = segment
+        if not found.whole:
+            if after is None or after.prev_sha256 != segment.sha256:
+                after = follower(tx, camera.id, segment.sha256)
+            row = ended_by(segment, after)
+            if row is segment:
+                row = _ended_by_picture(directory.archive.segment_file(segment), segment)
+        row = replace(sealed.as_sealed(tx, row), camera_id=camera.id)
         try:
             with tx.begin_nested():
                 insert_segment(tx, row)

@@ -7,10 +7,10 @@ import hashlib
 import click
 
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
-from storage.directory import init_directory
+from storage.directory import SEAL_KEY, init_directory
 from storage.i18n import N_, current_language
 
-KEYS = ("secrets.key", "session.key")
+KEYS = ("secrets.key", "session.key", SEAL_KEY)
 
 
 @click.command(

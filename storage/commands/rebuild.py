@@ -71,6 +71,7 @@ def document(result: Rebuilt) -> dict[str, object]:
             for s in result.added
         ],
         "cameras": result.cameras,
+        "seals": result.seals,
         "findings": [finding.document() for finding in result.findings],
     }
 
@@ -79,6 +80,8 @@ def _tell(invocation: Invocation, result: Rebuilt) -> None:
     for finding in result.findings:
         click.echo(f"! {finding.what()}")
     invocation.say(N_("Segments back in the ledger: {n}."), n=len(result.added))
+    if result.seals:
+        invocation.say(N_("Seals back in the ledger: {n}."), n=result.seals)
     if result.cameras:
         invocation.say(
             N_("Registered from their folders, disabled and without a source: {cameras}. Complete"

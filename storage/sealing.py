@@ -1,0 +1,150 @@
+"""Sealing: the pass that puts every segment row not sealed yet under a signed root.
+
+A row never changes once it is there, so it is sealed as soon as a pass comes by. Rows that come
+late, adopted after a kill, are in the next seal.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from storage import audit, schema
+from storage.clock import utc_day
+from storage.directory import SEAL_KEY, DataDirectory, make_seal_key
+from storage.durable import write_file
+from storage.errors import Conflict
+from storage.merkle import tree_root
+from storage.register import cameras
+from storage.seal_copies import write_copies
+from storage.seal_restore import enter_seal
+from storage.seals import (
+    GENESIS,
+    Seal,
+    digest_of,
+    facts_query,
+    heads,
+    heads_digest,
+    key_id_of,
+    leaf_of,
+    signing_key,
+)
+from storage.vocabulary import Actor, Camera
+
+MOST_LEAVES = 5000  # of one seal: bounds memory, transaction and copy; a camera's day is 1440
+KEEPER = Actor("hindsight record")
+DAY_FILE = "sealed"  # in run/: the UTC day of the last whole pass; may be lost
+log = logging.getLogger(__name__)
+_s, _leaf = schema.segment.c, schema.seal_leaf.c
+
+
+@dataclass(slots=True)
+class Sealed:
+    """What a pass did."""
+
+    seals: list[Seal] = field(default_factory=list)
+    segments: int = 0
+    copies: int = 0  # written to volumes, of this pass's seals and of earlier ones
+
+
+def seal_if_due(directory: DataDirectory, actor: Actor = KEEPER) -> Sealed | None:
+    """Once per UTC day and camera; None when nothing is due. To be called every minute or so:
+
+    without a due pass it reads one small file.
+    """
+    path = directory.root / "run" / DAY_FILE
+    today = utc_day(directory.clock.now_us()).isoformat()
+    try:
+        if path.read_text(encoding="ascii") == today:
+            return None
+    except (OSError, ValueError):
+        pass  # the first pass here
+    try:
+        result = seal_day(directory, actor, once_a_day=True)
+    except Conflict:
+        return None  # somebody seals by hand just now
+    write_file(path, today.encode("ascii"))
+    return result
+
+
+def seal_day(directory: DataDirectory, actor: Actor, *, once_a_day: bool = False) -> Sealed:
+    """Seal what is in no seal yet, camera by camera. Conflict while another pass runs.
+
+    `once_a_day` leaves out cameras that have a seal of this UTC day.
+    """
+    result = Sealed()
+    with directory.exclusive("seal"):
+        key = _key(directory, actor)
+        with directory.ledger.read() as tx:
+            every = cameras(tx)
+            newest = {seal.camera_id: seal for seal in heads(tx)}
+        now_us = directory.clock.now_us()
+        for camera in every:
+            head = newest.get(camera.id)
+            sealed_today = head is not None and utc_day(head.sealed_us) == utc_day(now_us)
+            if not (once_a_day and sealed_today):
+                _seal_camera(directory, camera, head, now_us, key, result)
+            result.copies += write_copies(directory, camera.id, key.public_key())
+        if result.seals:
+            with directory.ledger.write() as tx:
+                detail = {"seals": len(result.seals), "segments": result.segments}
+                audit.record(
+                    tx, actor, "seal", "archive", at_us=directory.clock.now_us(),
+                    detail=detail | heads_digest(tx),
+                )  # fmt: skip
+    return result
+
+
+def _key(directory: DataDirectory, actor: Actor) -> Ed25519PrivateKey:
+    """The signing key; one that an older version's `init` did not make is made, and audited."""
+    if not (directory.root / "keys" / SEAL_KEY).exists():
+        with directory.ledger.write() as tx:
+            make_seal_key(directory.root)
+            key = signing_key(directory)
+            audit.record(
+                tx, actor, "seal.key", SEAL_KEY, at_us=directory.clock.now_us(),
+                detail={"key_id": key_id_of(key.public_key())},
+            )  # fmt: skip
+            return key
+    return signing_key(directory)
+
+
+def _seal_camera(
+    directory: DataDirectory,
+    camera: Camera,
+    head: Seal | None,
+    now_us: int,
+    key: Ed25519PrivateKey,
+    result: Sealed,
+) -> None:
+    """One seal per MOST_LEAVES rows, each in a transaction of its own."""
+    last = ""
+    while page := _unsealed(directory, camera.id, last):
+        last = page[-1][0]
+        seal = Seal(
+            camera=camera.slug, camera_id=camera.id, number=1 if head is None else head.number + 1,
+            sealed_us=now_us, segments=len(page), root=tree_root(leaf for _, leaf in page),
+            prev_hash=GENESIS if head is None else head.hash, hash="",
+            key_id=key_id_of(key.public_key()), signature=b"",
+        )  # fmt: skip
+        digest = digest_of(seal)
+        seal = replace(seal, hash=digest, signature=key.sign(bytes.fromhex(digest)))
+        with directory.ledger.write() as tx:
+            head = replace(seal, id=enter_seal(tx, seal, page))
+        result.seals.append(head)
+        result.segments += len(page)
+
+
+def _unsealed(directory: DataDirectory, camera_id: int, after: str) -> list[tuple[str, str]]:
+    """(segment id, leaf) of the next rows that are in no seal, by id."""
+    query = (
+        facts_query()
+        .outerjoin(schema.seal_leaf, _leaf.segment_id == _s.id)
+        .where(_s.camera_id == camera_id, _s.id > after, _leaf.segment_id.is_(None))
+        .order_by(_s.id)
+        .limit(MOST_LEAVES)
+    )
+    with directory.ledger.read() as tx:
+        return [(row["id"], leaf_of(dict(row))) for row in tx.execute(query).mappings()]
