@@ -11,27 +11,38 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
 from storage import camera_states
+from storage.clock import US
+from storage.directory import DataDirectory
 from storage.errors import HindsightError
-from storage.ledger import Ledger
 from storage.vocabulary import CameraState
+from storage.volume_states import VolumeState, volume_states
 
 log = logging.getLogger(__name__)
 AGAIN_S = 0.5  # between two tries at a ledger that refuses
 STATES_EVERY_S = 2.0
+FRESH_US = 30 * US  # what a keeper wrote is believed so much longer than it takes to write it
 Entry = Callable[[Connection], None]
 
 
 class Scribe(threading.Thread):
     """Writes entries in the order they were given, several in one transaction."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        directory: DataDirectory,
+        refuse: Callable[[Mapping[str, str | None]], None] = lambda reasons: None,
+    ) -> None:
+        """`refuse` is told which volumes take no segment, as their keeper wrote it."""
         super().__init__(name="scribe", daemon=True)
-        self._ledger = ledger
+        self._directory = directory
+        self._ledger = directory.ledger
+        self._refuse = refuse
+        self._states_fresh_us = int(directory.settings.retention.every_s * 2 * US) + FRESH_US
         self._changed = threading.Condition()
         self._entries: list[Entry] = []
         self._states: dict[int, CameraState] = {}
@@ -94,6 +105,7 @@ class Scribe(threading.Thread):
                     entry(tx)
                 for state in states:
                     camera_states.set_state(tx, state)
+                volumes = volume_states(tx) if states else None
         except HindsightError as error:
             log.error("the ledger cannot be written, recording goes on: %s", error)
             return False
@@ -105,4 +117,17 @@ class Scribe(threading.Thread):
                 if not self._write(entries[:1], []):
                     return False
                 del entries[0]
+        else:
+            if volumes is not None:
+                self._refuse(self._refusing(volumes))
         return True
+
+    def _refusing(self, volumes: Mapping[str, VolumeState]) -> dict[str, str | None]:
+        """Which take nothing and why. What a keeper said that is gone counts no more, nor what it
+        says of a volume it cannot reach: whoever wants to write there sees that for himself."""
+        since_us = self._directory.clock.now_us() - self._states_fresh_us
+        return {
+            name: one.refuses
+            for name, one in volumes.items()
+            if one.free_bytes is not None and one.at_us > since_us
+        }

@@ -77,6 +77,11 @@ class Station(threading.Thread):
         self._state_said_us = 0  # monotonic
         self._rate = _Rate()
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether pictures are being kept."""
+        return self._state[0] == "recording"
+
     def run(self) -> None:
         """Until told to stop; nothing that goes wrong with this camera ends the thread."""
         while not self.stop.is_set():

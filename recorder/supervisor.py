@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,11 +14,16 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from recorder import bookkeeping
+from recorder import bookkeeping, service
 from recorder.closing import adopt_leftovers
-from storage import register
+from recorder.nursery import Child, Nursery
+from storage import clocks, events, register
+from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
+from storage.events import EventKind
+from storage.keeper import Keeper
+from storage.sealing import seal_if_due
 from storage.vocabulary import Camera, GapCause
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,9 @@ BEAT_LOST_S = 15.0  # a process that says nothing so long is wedged as a whole
 START_GRACE_S = 30.0  # importing FFmpeg and opening the ledger on a busy machine
 GRACE_S = 20.0  # after being told to stop
 END_S = 8.0  # the same for a process with a camera that hangs: the others wait for it
+CALM_S = 600.0  # a process lost so long after the one before is no series
+TELL_EVERY_S = 5.0
+HISTORY_US = 2 * 366 * 86_400 * US  # events and clock offsets are kept so long
 KILL_S = 5.0  # what a killed process gets to be gone
 RESPAWN_MOST_S = 30.0
 
@@ -38,7 +45,7 @@ class Capture:
     """One capture process and what was last heard from it."""
 
     cameras: list[Camera]
-    process: subprocess.Popen[bytes]
+    process: Child
     heard: float
     listener: threading.Thread | None = None
     leaving: dict[int, int] = field(default_factory=dict)  # camera → when it was told to stop, UTC
@@ -50,19 +57,22 @@ class Capture:
         """What was last heard of a camera; None when nothing was."""
         return self.beat.get(str(camera.id), {}).get(word)
 
-    def order(self, camera: Camera) -> None:
-        """Tell it to let go of a camera."""
-        if self.process.stdin is not None:
-            with suppress(OSError):  # it just died: that is judged elsewhere
-                self.process.stdin.write(f"{camera.id}\n".encode())
-                self.process.stdin.flush()
+    def order(self, word: str) -> None:
+        """Tell it the number of a camera to let go of, or the plan of one to take on."""
+        with suppress(OSError, ValueError):  # it just died: that is judged elsewhere
+            self.process.stdin.write(f"{word}\n".encode())
+            self.process.stdin.flush()
 
     def let_go(self) -> None:
         """Tell it to end."""
         self.let_go_at = time.monotonic()
-        if self.process.stdin is not None:
-            with suppress(OSError):
-                self.process.stdin.close()
+        with suppress(OSError):
+            self.process.stdin.close()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it may take on one more camera."""
+        return bool(self.beat) and self.let_go_at is None and not self.hung
 
 
 @dataclass(slots=True)
@@ -70,6 +80,8 @@ class _History:
     """What happened to a camera's processes."""
 
     restarts: int = 0
+    in_a_row: int = 0  # of these, those that came soon after one another
+    lost_at: float = float("-inf")
     alone: bool = False
     not_before: float = 0.0
     cause: GapCause = GapCause.UNKNOWN
@@ -78,8 +90,12 @@ class _History:
 class Supervisor:
     """Records the chosen cameras (all enabled ones when None) until told to stop."""
 
-    def __init__(self, directory: DataDirectory, chosen: Sequence[str] | None) -> None:
+    def __init__(
+        self, directory: DataDirectory, chosen: Sequence[str] | None, nursery: Nursery
+    ) -> None:
         self.directory = directory
+        self.nursery = nursery
+        self.keeper = Keeper(directory, also=[self._look_after])
         self.chosen = chosen
         self.captures: list[Capture] = []
         self.finished: set[int] = set()
@@ -87,25 +103,46 @@ class Supervisor:
         self._wanted: dict[int, Camera] = {}
         self._began_us: dict[int, int] = {}  # when a camera was taken on
 
-    def run(self, stop: threading.Event, seconds: float | None) -> None:
-        """Until `stop` is set, the time is up, or every camera (files) came to its end."""
+    def run(
+        self, stop: threading.Event, seconds: float | None, look: threading.Event | None = None
+    ) -> None:
+        """Until `stop` is set, the time is up, or every camera (files) came to its end. `look`
+        asks for a look at the register at once."""
+        look = look or threading.Event()
         end = None if seconds is None else time.monotonic() + seconds
-        refreshed = -REGISTER_EVERY_S
+        refreshed = told = -REGISTER_EVERY_S
+        self._note_event(EventKind.RECORDER_STARTED)
+        self.keeper.start()
         try:
             while not stop.is_set() and (end is None or time.monotonic() < end):
-                if time.monotonic() - refreshed >= REGISTER_EVERY_S:
+                if time.monotonic() - refreshed >= REGISTER_EVERY_S or look.is_set():
                     refreshed = time.monotonic()
+                    look.clear()
                     self._follow_register()
                     if self._wanted and not set(self._wanted) - self.finished:
                         break
                 self._judge()
                 self._start_missing()
+                if time.monotonic() - told >= TELL_EVERY_S:
+                    told = time.monotonic()
+                    service.tell(READY=1, WATCHDOG=1, STATUS=self._in_short())
                 left = TICK_S if end is None else min(TICK_S, max(0.0, end - time.monotonic()))
                 stop.wait(left)
         finally:
+            service.tell(STOPPING=1, STATUS="closing segments")
             now_us = self.directory.clock.now_us()
             self._stop_all()
+            self.keeper.close()
             self._settle(now_us, bounded=seconds is not None and not stop.is_set())
+            self._note_event(EventKind.RECORDER_STOPPED)
+
+    def _in_short(self) -> str:
+        recording = sum(
+            bool(capture.says(camera, "recording"))
+            for capture in self.captures
+            for camera in capture.cameras
+        )
+        return f"recording {recording} of {len(self._wanted)} cameras"
 
     def _follow_register(self) -> None:
         try:
@@ -130,7 +167,7 @@ class Supervisor:
                 now = wanted.get(camera.id)
                 if (now is None or now.url != camera.url) and camera.id not in capture.leaving:
                     capture.leaving[camera.id] = now_us
-                    capture.order(camera)
+                    capture.order(str(camera.id))
         for camera_id in set(self._wanted) - set(wanted) - running:
             self._end_expectation(self._wanted[camera_id], now_us)
         self.finished &= {
@@ -166,35 +203,36 @@ class Supervisor:
         ]
         together = [camera for camera in due if not self._past(camera).alone]
         size = self.directory.settings.recorder.cameras_per_process
+        for capture in self.captures:  # processes that have room take on more, undisturbed
+            while together and capture.is_well and self._has_room(capture, size):
+                camera = together.pop(0)
+                capture.cameras.append(camera)
+                capture.beat.pop(str(camera.id), None)  # of an earlier time here
+                capture.order(json.dumps(self._plan(camera)))
         groups = [together[i : i + size] for i in range(0, len(together), size)]
         groups += [[camera] for camera in due if self._past(camera).alone]
         for group in groups:
             self.captures.append(self._spawn(group))
 
-    def _spawn(self, cameras: list[Camera]) -> Capture:
-        plan = [
-            {
-                "camera": camera.id,
-                "restarts": self._past(camera).restarts,
-                "cause": self._past(camera).cause.value,
-            }
-            for camera in cameras
-        ]
-        # Passwords stay in the ledger: the process unseals them itself.
-        argv = [sys.executable, "-m", "recorder.capture", str(self.directory.root)]
-        process = subprocess.Popen(
-            [*argv, json.dumps(plan)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            process_group=0,  # Ctrl-C is for us; we decide when captures stop
+    def _has_room(self, capture: Capture, size: int) -> bool:
+        return len(capture.cameras) < size and not any(
+            self._past(camera).alone for camera in capture.cameras
         )
+
+    def _plan(self, camera: Camera) -> dict[str, object]:
+        # Passwords stay in the ledger: the process unseals them itself.
+        past = self._past(camera)
+        return {"camera": camera.id, "restarts": past.restarts, "cause": past.cause.value}
+
+    def _spawn(self, cameras: list[Camera]) -> Capture:
+        plan = [self._plan(camera) for camera in cameras]
+        process = self.nursery.spawn(self.directory.root, plan)
         capture = Capture(cameras, process, heard=time.monotonic())
         capture.listener = threading.Thread(target=self._listen, args=(capture,), daemon=True)
         capture.listener.start()
         return capture
 
     def _listen(self, capture: Capture) -> None:
-        assert capture.process.stdout is not None
         with capture.process.stdout as beats:
             for line in beats:
                 try:
@@ -208,15 +246,15 @@ class Supervisor:
         settings = self.directory.settings.recorder
         patience = settings.open_timeout_s + 2 * settings.read_timeout_s + 10
         for capture in list(self.captures):
-            code = capture.process.poll()
-            if code is not None and capture.listener is not None:
+            ended = capture.process.has_ended()
+            if ended and capture.listener is not None:
                 capture.listener.join()  # its last words count
             for camera in capture.cameras:
                 if capture.says(camera, "finished"):
                     self.finished.add(camera.id)
             self._part(capture)
-            if code is not None:
-                how = "hung" if capture.hung else f"ended with {code}"
+            if ended:
+                how = "hung" if capture.hung else "ended"
                 self._lost(capture, how, blamed=capture.hung or None)
                 continue
             now = time.monotonic()
@@ -241,6 +279,8 @@ class Supervisor:
         can be blamed, each gets one, so that one bad camera stops interrupting the others."""
         self.captures.remove(capture)
         capture.let_go()
+        capture.process.close()
+        now = time.monotonic()
         for camera in list(capture.cameras):
             if camera.id in self.finished:
                 continue
@@ -249,10 +289,13 @@ class Supervisor:
                 continue
             past = self._past(camera)
             past.restarts += 1
+            past.in_a_row = past.in_a_row + 1 if now - past.lost_at < CALM_S else 1
+            past.lost_at = now
             guilty = blamed is None or camera in blamed
             past.alone = past.alone or (guilty and len(capture.cameras) > 1)
             if guilty:
-                past.not_before = time.monotonic() + min(0.5 * past.restarts, RESPAWN_MOST_S)
+                wait_s = min(0.5 * (past.in_a_row - 1), RESPAWN_MOST_S)
+                past.not_before = now + wait_s * random.uniform(0.8, 1.2)
             past.cause = GapCause.UNKNOWN
             if blamed and camera in blamed:
                 past.cause = GapCause.STALLED
@@ -264,9 +307,7 @@ class Supervisor:
             capture.let_go()
         end = time.monotonic() + GRACE_S
         for capture in self.captures:
-            try:
-                capture.process.wait(max(0.1, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if not capture.process.has_ended(max(0.1, end - time.monotonic())):
                 self._kill(capture)
             for camera in capture.cameras:
                 if camera.id in capture.leaving and camera.id not in self._wanted:
@@ -275,9 +316,7 @@ class Supervisor:
 
     def _kill(self, capture: Capture) -> None:
         capture.process.kill()
-        try:
-            capture.process.wait(KILL_S)
-        except subprocess.TimeoutExpired:  # a disk that hangs lets no process end
+        if not capture.process.has_ended(KILL_S):  # a disk that hangs lets no process end
             log.error("capture process %d does not end; its disk hangs", capture.process.pid)
             return
         for camera in capture.cameras:
@@ -315,6 +354,21 @@ class Supervisor:
                 entry(tx)
         except HindsightError as error:  # the next start sees that no time is unexplained
             log.error("camera %s: %s", camera.slug, error)
+
+    def _look_after(self) -> None:
+        """What the keeper does about once a minute."""
+        seal_if_due(self.directory)
+        before_us = self.directory.clock.now_us() - HISTORY_US
+        with self.directory.ledger.write() as tx:
+            events.prune(tx, before_us)
+            clocks.prune(tx, before_us)
+
+    def _note_event(self, kind: EventKind) -> None:
+        try:
+            with self.directory.ledger.write() as tx:
+                events.note(tx, kind, self.directory.clock.now_us())
+        except HindsightError as error:
+            log.error("%s is not noted: %s", kind.value, error)
 
     def _past(self, camera: Camera) -> _History:
         return self._history.setdefault(camera.id, _History())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import closing
 
 import click
 
+from recorder.nursery import Nursery
 from recorder.supervisor import Supervisor
 from storage.clock import US
 from storage.commandline import HindsightCommand, Invocation, pass_invocation
@@ -30,22 +32,30 @@ from storage.segments import iterate
 @pass_invocation
 def command(inv: Invocation, names: tuple[str, ...], seconds: float | None) -> None:
     """Run the supervisor in this process."""
+    with closing(Nursery()) as nursery:  # before there is a ledger or a thread, see there
+        _record(inv, nursery, names, seconds)
+
+
+def _record(
+    inv: Invocation, nursery: Nursery, names: tuple[str, ...], seconds: float | None
+) -> None:
     directory = inv.directory
     with directory.ledger.read() as tx:
         found = find_cameras(tx, names) if names else cameras(tx, enabled=True)
     ready = [camera for camera in found if camera.url and camera.enabled]
     if not ready:
         raise NotFound("no enabled camera with a source; `hindsight camera add` registers one")
-    stop = threading.Event()
+    stop, look = threading.Event(), threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: look.set())
     began_us = directory.clock.now_us()
     try:
         with directory.exclusive("record"):
             inv.say("Recording (cameras: {n}); Ctrl-C closes the segments and stops.", n=len(ready))
-            Supervisor(directory, names or None).run(stop, seconds)
+            Supervisor(directory, names or None, nursery).run(stop, seconds, look)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

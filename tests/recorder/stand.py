@@ -50,7 +50,7 @@ class Stand:
         self.camera: Camera = house.camera()
         self.clock = MovedClock(1_000 * US, house.clock.now - 1_000 * US)
         house.directory.clock = self.clock
-        self.scribe = Scribe(house.ledger)
+        self.scribe = Scribe(house.directory)
         self.began_us = self.clock.now_us()
         self.progress = Progress(taken_on_us=self.began_us)
         self.feed = Feed(

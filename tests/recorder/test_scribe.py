@@ -26,7 +26,7 @@ def starts(house: House) -> list[int]:
 
 
 def test_entries_wait_for_a_busy_ledger_and_keep_their_order(house: House) -> None:
-    scribe = Scribe(house.ledger)
+    scribe = Scribe(house.directory)
     camera_id = house.camera().id
     with sqlite3.connect(house.root / "ledger.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -44,7 +44,7 @@ def test_entries_wait_for_a_busy_ledger_and_keep_their_order(house: House) -> No
 
 
 def test_entry_that_cannot_be_written_takes_no_other_with_it(house: House) -> None:
-    scribe = Scribe(house.ledger)
+    scribe = Scribe(house.directory)
     camera_id = house.camera().id
 
     def defect(_tx: Connection) -> None:
@@ -62,7 +62,7 @@ def test_entry_that_cannot_be_written_takes_no_other_with_it(house: House) -> No
 
 
 def test_only_the_last_state_counts(house: House) -> None:
-    scribe = Scribe(house.ledger)
+    scribe = Scribe(house.directory)
     for second in range(20):
         scribe.say(
             CameraState(house.camera().id, "recording", 0, second, None, None, None, None, 0, None),

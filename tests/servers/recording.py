@@ -101,18 +101,26 @@ class Recording:
             until(lambda: not any(alive(pid) for pid in children), 15, "captures end")
         self.directory.close()
 
+    def nursery(self) -> int:
+        """Process id of what forks the capture processes."""
+        assert self.process is not None
+        [pid] = _children(self.process.pid)[:1]
+        return pid
+
     def captures(self) -> list[int]:
         """Process ids of the capture processes."""
-        assert self.process is not None
-        pid = self.process.pid
-        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [pid for pid in _children(self.nursery()) if alive(pid)]
 
     def capture_of(self, camera: Camera) -> int:
-        """The capture process that records a camera."""
+        """The capture process that records a camera: the one that holds its lock."""
+        lock = self.root / "run" / f"capture-{camera.id}.lock"
         for pid in self.captures():
-            # Empty for a process that is just being started or has just ended.
-            if f'"camera": {camera.id},' in Path(f"/proc/{pid}/cmdline").read_text():
-                return pid
+            for handle in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    if handle.readlink() == lock:
+                        return pid
+                except OSError:
+                    continue  # closed meanwhile
         raise AssertionError(f"no process records {camera.slug}")
 
     def shares_process(self, one: Camera, other: Camera) -> bool:
@@ -187,6 +195,10 @@ class Recording:
     def contiguous(self, rows: list[Segment]) -> bool:
         """Whether each ends where the next begins."""
         return all(a.end_us == b.start_us for a, b in itertools.pairwise(rows))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def decoded(path: Path) -> int:

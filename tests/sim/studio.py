@@ -33,7 +33,7 @@ class Studio(Stand):
         self.camera = house.camera()
         world.machine.at_us = 0
         house.directory.clock = world.machine
-        self.scribe = Scribe(house.ledger)
+        self.scribe = Scribe(house.directory)
         self.progress = Progress(taken_on_us=world.machine.now_us())
         settings = house.directory.settings.recorder
         self.feed = Feed(
