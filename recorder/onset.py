@@ -9,7 +9,7 @@ packets is held, and dated by the one of them that waited least. Packets without
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +28,7 @@ class Arrival:
     packet: Packet[Any]
     arrival_us: int
     camera_us: int | None  # the camera's own UTC for this packet, from RTCP, when it says
+    exact: bool = True  # False: it may have waited before it was read
 
 
 def steadied(arrivals: Iterable[Arrival], video_index: int) -> Iterator[Arrival]:
@@ -88,7 +89,7 @@ def _dated(held: list[Arrival], video_index: int) -> list[Arrival]:
         came_us = arrival.arrival_us
         if at_us is not None:
             came_us = min(came_us, at_us + least)
-        dated.append(Arrival(arrival.packet, came_us, arrival.camera_us))
+        dated.append(replace(arrival, arrival_us=came_us))
     return dated
 
 

@@ -173,7 +173,7 @@ class Segmenter:
             self._moved_us = arrival.arrival_us
         self._last_dts, self._last_pts = dts, pts
         self._last_arrival_us = arrival.arrival_us
-        self.clock.observe(pts, dts, arrival.arrival_us, arrival.camera_us)
+        self.clock.observe(pts, dts, arrival.arrival_us, arrival.camera_us, exact=arrival.exact)
         self.progress.pictures += 1
         if packet.is_keyframe:
             self._keyframe(arrival, pts)

@@ -149,8 +149,11 @@ class WallClock:
         self._believed = False  # whether the camera's clock is followed
         self._slewed_pts = 0
 
-    def observe(self, pts: int, dts: int, arrival_us: int, camera_us: int | None) -> None:
-        """A picture with its arrival and, when RTCP said so, the camera's UTC."""
+    def observe(
+        self, pts: int, dts: int, arrival_us: int, camera_us: int | None, *, exact: bool = True
+    ) -> None:
+        """A picture with its arrival and, when RTCP said so, the camera's UTC. Not `exact`: it
+        may have waited for us, and says nothing of when it came."""
         if self._first_pts is None:
             self._first_pts = self._slewed_pts = pts
             believed = camera_us is not None and abs(camera_us - arrival_us) <= BELIEVED_US
@@ -161,9 +164,11 @@ class WallClock:
         if self._steady is not None:
             arrival_us -= self._steady.followed_us  # as a clock tells it that follows nothing
         shown_us, sent_us = arrival_us - elapsed, arrival_us - self._elapsed_us(dts)
-        if not self._windows or elapsed - self._windows[-1].start_us >= WINDOW_US:
+        lasted_us = elapsed - self._windows[-1].start_us if self._windows else WINDOW_US
+        if lasted_us >= WINDOW_US and (exact or not self._windows):
             self._windows = [*self._windows[-1:], _Window(elapsed, shown_us, sent_us, sent_us)]
-        self._windows[-1].add(shown_us, sent_us)
+        elif exact:
+            self._windows[-1].add(shown_us, sent_us)
         self._seen_us = elapsed
         if camera_us is not None:
             self._camera_us, self._camera_seen_us = camera_us - elapsed, elapsed
