@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from storage.clock import EARLIEST_US, LATEST_US, US, Clock
+from storage.clock import EARLIEST_US, LATEST_US, US, Clock, plausible_us
 from storage.vocabulary import ClockSource
 
 SLEW_PPM = 500  # how fast the mapping may follow an estimate; the same as NTP's limit
@@ -89,14 +89,6 @@ class SteadyClock:
             if after_us - before_us < 1000:
                 break
         return wall_us - after_us, after_us
-
-
-def plausible_us(now_us: int) -> int:
-    """A machine whose clock stands outside 1971–2200 has no time; it is given one in 1971, which
-    goes on as its clock does, until somebody sets it."""
-    if EARLIEST_US <= now_us < LATEST_US:
-        return now_us
-    return EARLIEST_US + now_us % EARLIEST_US
 
 
 @dataclass(slots=True)

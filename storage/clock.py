@@ -31,12 +31,20 @@ class SystemClock:
     """The machine's clocks."""
 
     def now_us(self) -> int:
-        """Wall clock, UTC microseconds."""
-        return time.time_ns() // 1000
+        """Wall clock, UTC microseconds; never outside 1971–2200."""
+        return plausible_us(time.time_ns() // 1000)
 
     def monotonic_us(self) -> int:
         """Monotonic clock, microseconds."""
         return time.monotonic_ns() // 1000
+
+
+def plausible_us(now_us: int) -> int:
+    """A machine whose clock stands outside 1971–2200 has no time; it is given one in 1971, which
+    goes on as its clock does, until somebody sets it."""
+    if EARLIEST_US <= now_us < LATEST_US:
+        return now_us
+    return EARLIEST_US + now_us % EARLIEST_US
 
 
 def to_datetime(us: int, tz: str = "UTC") -> datetime:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from recorder.wallclock import SET_US, SteadyClock, WallClock, floor_us, plausible_us
-from storage.clock import EARLIEST_US, LATEST_US, US
+from recorder.wallclock import SET_US, SteadyClock, WallClock, floor_us
+from storage.clock import EARLIEST_US, LATEST_US, US, plausible_us
 from storage.vocabulary import ClockSource
 from tests.sim.world import BASE, Sent, World
 

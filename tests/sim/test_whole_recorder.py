@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recorder.wallclock import plausible_us
 from storage import status
-from storage.clock import EARLIEST_US, US, local_text, parse_time, to_datetime
+from storage.clock import EARLIEST_US, US, local_text, parse_time, plausible_us, to_datetime
 from storage.clocks import clock_was_set, corrected
 from storage.vocabulary import ClockSource, Segment, Span
 from tests.servers.clips import make_clip
