@@ -30,6 +30,7 @@ from storage.fragments import Facts, facts_tags, scan
 from storage.rebuild import live_row
 from storage.register import add_camera
 from storage.sealing import seal_day
+from storage.settings import FILE_NAME
 from storage.vocabulary import Actor, Camera, ClockSource, Segment
 from storage.volumes import segment_path
 
@@ -42,22 +43,22 @@ START_US = 1_795_000_000 * US
 
 def main() -> None:
     """Make an archive of real segment files, read it once, then measure both in the same run."""
-    with _archive() as (directory, camera):
-        _record(directory, camera)
+    with archive() as (directory, camera):
+        record(directory, camera)
         files = sorted((directory.root / "volumes").rglob("*.mp4"))
         size_bytes = sum(path.stat().st_size for path in files)
-        plain, ours = _best(
-            lambda: [_sha256(path) for path in files], lambda: _must_hold(directory, Level.HASH)
+        plain, ours = best(
+            lambda: [_sha256(path) for path in files], lambda: must_hold(directory, Level.HASH)
         )
     report("check_hash", size_bytes / ours / 1e6, "MB/s", "hashlib SHA-256 of the same files",
            size_bytes / plain / 1e6)  # fmt: skip
-    with _archive() as (directory, camera):
+    with archive() as (directory, camera):
         _fill(directory, camera)
         files = sorted((directory.root / "volumes").rglob("*.mp4"))
-        seen, presence, size = _best(
+        seen, presence, size = best(
             lambda: [path.stat() for path in files],
-            lambda: _must_hold(directory, Level.PRESENCE),
-            lambda: _must_hold(directory, Level.SIZE),
+            lambda: must_hold(directory, Level.PRESENCE),
+            lambda: must_hold(directory, Level.SIZE),
         )
         report("check_presence", ROWS / presence, "rows/s", "stat of the same files", ROWS / seen)
         report("check_size", ROWS / size, "rows/s", "stat of the same files", ROWS / seen)
@@ -65,34 +66,40 @@ def main() -> None:
         seal_day(directory, Actor("benchmark"))
         sealing = time.monotonic() - begin
         volumes = directory.archive.volumes
-        (verifying,) = _best(lambda: list(check_seals(directory, Level.SIZE, volumes)))
+        (verifying,) = best(lambda: list(check_seals(directory, Level.SIZE, volumes)))
         report("seal_verify", ROWS / verifying, "rows/s", "sealing them", ROWS / sealing)
 
 
 @contextmanager
-def _archive() -> Iterator[tuple[DataDirectory, Camera]]:
+def archive(*, encrypt: bool = False) -> Iterator[tuple[DataDirectory, Camera]]:
+    """An empty archive with a camera, its volume encrypted or not."""
     with TemporaryDirectory(prefix="hindsight-bench-") as folder:
-        directory, _ = init_directory(Path(folder) / "data")
+        root = Path(folder) / "data"
+        root.mkdir()
+        text = f'[volumes.main]\npath = "volumes/main"\nencrypt = {str(encrypt).lower()}\n'
+        (root / FILE_NAME).write_text(text)
+        directory, _ = init_directory(root)
         with directory.ledger.write() as tx:
             camera = add_camera(tx, name="gate", url=None, created_us=START_US)
         yield directory, camera
         directory.close()
 
 
-def _must_hold(directory: DataDirectory, level: Level) -> None:
+def must_hold(directory: DataDirectory, level: Level) -> None:
+    """Check, and find nothing."""
     findings = list(check(directory, level))
     if findings:
         raise RuntimeError(findings[0].what())
 
 
-def _best(*works: Callable[[], object]) -> list[float]:
+def best(*works: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> list[float]:
     """Shortest of RUNS of each, seconds; by turns, so that a busy moment hits all alike."""
     took: list[list[float]] = [[] for _ in works]
     for _ in range(RUNS):
         for work, times in zip(works, took, strict=True):
-            begin = time.monotonic()
+            begin = clock()
             work()
-            times.append(time.monotonic() - begin)
+            times.append(clock() - begin)
     return [min(times) for times in took]
 
 
@@ -101,11 +108,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _record(directory: DataDirectory, camera: Camera) -> None:
-    """FILES segments that follow one another, entered as a recorder enters them."""
+def record(directory: DataDirectory, camera: Camera, files: int = FILES) -> None:
+    """`files` segments that follow one another, entered as a recorder enters them."""
     clip = _clip()
     prev = None
-    for number in range(FILES):
+    for number in range(files):
         row = _publish(directory, camera, clip, START_US + number * FILE_S * US, prev)
         prev = row.sha256
         _enter(directory, [row])
@@ -145,13 +152,13 @@ def _publish(
         created_us=start_us,
     )  # fmt: skip
     path = segment_path(camera.slug, start_us, facts.segment, "mp4")
-    file = directory.archive.volume("main").root / path
-    with HashingFile(file) as target:
+    volume = directory.archive.volume("main")
+    with HashingFile(volume.file(path), sealer=volume.sealer()) as target:
         target.write(_tagged(clip, facts))
         size_bytes, sha256 = target.publish()
     return live_row(
-        facts, scan(file), camera_id=camera.id, volume="main", path=path, size_bytes=size_bytes,
-        sha256=sha256, recovered=False,
+        facts, scan(volume.media(path)), camera_id=camera.id, volume="main", path=path,
+        size_bytes=size_bytes, sha256=sha256, recovered=False,
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def export(
         heading = Heading(str(ULID()), now_us, actor, _purpose(tx, directory, actor))
         plan = make_plan(tx, cameras, asked, now_us)
     for name in sorted({segment.volume for segment in plan.segments()}):
-        directory.archive.volume(name).verify()
+        directory.archive.volume(name).verify_readable()
     work = _Work(plan.size_bytes() * (6 if zipped else 4), progress)
     with writing(out):
         require_space(directory, out, 2 * plan.size_bytes())  # originals and playable copies

@@ -62,7 +62,7 @@ def _copy(
 def _chunks(directory: DataDirectory, segment: Segment) -> Iterator[bytes]:
     """The bytes in the archive. What goes wrong here is the archive's, not the destination's."""
     try:
-        with directory.archive.segment_file(segment).open("rb") as source:
+        with directory.archive.media(segment).open() as source:
             while chunk := source.read(CHUNK_BYTES):
                 yield chunk
     except DataLoss:

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from indexer.video import Rgb, Video
 from storage.errors import DataLoss
+from storage.media import Media
 from storage.vocabulary import Segment
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Picture:
     pts: int  # in the file, in units of its time base
 
 
-def picture_at(path: Path, segment: Segment, at_us: int) -> Picture:
+def picture_at(file: Path | Media, segment: Segment, at_us: int) -> Picture:
     """The picture shown at `at_us`: the last one whose time is at or before it.
 
     An instant before the first picture gives the first, one after the last gives the last;
@@ -36,7 +37,7 @@ def picture_at(path: Path, segment: Segment, at_us: int) -> Picture:
     there. Invalid: it is not video.
     """
     wanted_us = max(0, at_us - segment.start_us)
-    with Video(path, segment) as video:
+    with Video(file, segment) as video:
         shown: VideoFrame | None = None
         for packet in chain(_packets_until(video, wanted_us), [None]):
             try:
@@ -52,13 +53,13 @@ def picture_at(path: Path, segment: Segment, at_us: int) -> Picture:
         return Picture(*video.picture(shown))
 
 
-def keyframe_near(path: Path, segment: Segment, at_us: int) -> Picture:
+def keyframe_near(file: Path | Media, segment: Segment, at_us: int) -> Picture:
     """The keyframe at or before `at_us`: one picture is decoded. Errors as `picture_at`.
 
     Exact where `at_us` is the time of an indexed keyframe, up to one GOP early elsewhere.
     """
     wanted_us = max(0, at_us - segment.start_us)
-    with Video(path, segment) as video:
+    with Video(file, segment) as video:
         before = [
             packet
             for packet in _packets_until(video, wanted_us)

@@ -22,7 +22,7 @@ from indexer.sampling import samples
 from indexer.succession import Lane
 from storage import generations
 from storage.clock import US
-from storage.errors import HindsightError, ResourceExhausted, Unavailable
+from storage.errors import DataLoss, HindsightError, ResourceExhausted, Unavailable
 from storage.i18n import N_, tr
 from storage.lake import ROW_GROUP, Frame, frame_id, write_parts
 from storage.vocabulary import Segment
@@ -151,8 +151,8 @@ class Worker:
         """Sample one claimed segment into the batches; on failure mark it and go on."""
         held = self._held[segment.id] = _Held(segment)
         try:
-            path = self._directory.archive.segment_file(segment)
-            with closing(samples(path, segment, self._settings.interval_s)) as sampled:
+            media = self._directory.archive.media(segment)
+            with closing(samples(media, segment, self._settings.interval_s)) as sampled:
                 for sample in sampled:
                     if self._stop():
                         return self._drop(lane, held)
@@ -314,12 +314,12 @@ def _may_live(worker: str) -> bool:
 
 
 def _present_volumes(directory: DataDirectory) -> list[str]:
-    """Volumes that are there now: footage on an unmounted one waits, it has not failed."""
+    """Volumes that can be read now: footage on an unmounted one waits, it has not failed."""
     present = []
     for name, volume in directory.archive.volumes.items():
         try:
-            volume.verify()
-        except Unavailable as error:
+            volume.verify_readable()
+        except (Unavailable, DataLoss) as error:
             log.warning("%s", error)
             continue
         present.append(name)

@@ -19,6 +19,7 @@ from indexer.quality import Eye
 from indexer.video import Rgb, Video, log
 from storage.clock import US
 from storage.errors import DataLoss
+from storage.media import Media
 from storage.vocabulary import Segment
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Sample:
     novelty: float  # 0..1, share of the picture that differs from the sample before
 
 
-def samples(path: Path, segment: Segment, interval_s: float) -> Generator[Sample, None, None]:
+def samples(
+    file: Path | Media, segment: Segment, interval_s: float
+) -> Generator[Sample, None, None]:
     """Pictures of a segment, ascending in time, at most `interval_s` (+ 5 %) apart.
 
     DataLoss or Invalid when the file is missing, cut short, not video, or holds no picture that
@@ -48,7 +51,7 @@ def samples(path: Path, segment: Segment, interval_s: float) -> Generator[Sample
     """
     eye = Eye()
     found = False
-    with Video(path, segment) as video:
+    with Video(file, segment) as video:
         for frame in _Chooser(video, round(interval_s * US)).frames():
             found = True
             rgb, ts_us, pts = video.picture(frame)

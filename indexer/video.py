@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from av.video.frame import VideoFrame
 
 from storage.clock import US
 from storage.errors import DataLoss, Invalid
+from storage.media import Media, media_of
 from storage.vocabulary import Segment
 
 if TYPE_CHECKING:
@@ -35,20 +37,24 @@ class Video:
     first picture is that of the first packet, be it damaged or not: else damage would move time.
     """
 
-    def __init__(self, path: Path, segment: Segment) -> None:
+    def __init__(self, file: Path | Media, segment: Segment) -> None:
         """Open. DataLoss: the file is gone or not as long as its row says. Invalid: no video."""
         self.segment = segment
-        self._check_size(path)
+        media = media_of(file)
+        self._check_size(media)
+        self._opened = ExitStack()
         try:
-            self._container = av.open(str(path), mode="r")
-        except (av.FFmpegError, UnicodeError) as error:
+            source = self._opened.enter_context(media.for_ffmpeg())
+            self._container = self._opened.enter_context(av.open(source, mode="r"))
+        except (av.FFmpegError, OSError, UnicodeError) as error:
+            self._opened.close()
             raise Invalid(
                 "segment {segment} of {camera} cannot be read as video ({error});"
                 " `hindsight check --level hash` tells whether its file is damaged",
                 segment=segment.id, camera=segment.camera, error=_brief(error),
             ) from None  # fmt: skip
         if not self._container.streams.video:
-            self._container.close()
+            self._opened.close()
             raise Invalid(
                 "segment {segment} of {camera} holds no video",
                 segment=segment.id, camera=segment.camera,
@@ -70,7 +76,7 @@ class Video:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._container.close()
+        self._opened.close()
 
     def packets(self) -> Iterator[VideoPacket]:
         """Packets from where the file is read, the first one a keyframe.
@@ -86,7 +92,7 @@ class Video:
                 packet = next(packets)
             except StopIteration:
                 return
-            except av.FFmpegError as error:
+            except (av.FFmpegError, OSError) as error:  # OSError: a changed record, encrypted
                 log.warning(
                     "segment %s of %s cannot be read to its end: %s",
                     self.segment.id, self.segment.camera, _brief(error),
@@ -109,7 +115,7 @@ class Video:
         pts = (self.first_pts or 0) + at_us * self._us[1] // self._us[0]
         try:
             self._container.seek(pts, stream=self._stream, backward=True, any_frame=False)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             log.debug("segment %s cannot seek: %s", self.segment.id, _brief(error))
         self.reset()
 
@@ -162,9 +168,11 @@ class Video:
         numerator, denominator = self._us
         return ((pts - (self.first_pts or 0)) * numerator * 2 + denominator) // (2 * denominator)
 
-    def _check_size(self, path: Path) -> None:
+    def _check_size(self, media: Media) -> None:
         try:
-            size_bytes = path.stat().st_size
+            size_bytes = media.path.stat().st_size
+            if size_bytes != self.segment.size_bytes and media.is_encrypted:
+                size_bytes = media.size_bytes()
         except OSError as error:
             raise DataLoss(
                 "the file of segment {segment} ({camera}) cannot be opened ({error});"

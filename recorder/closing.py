@@ -16,7 +16,6 @@ from storage.durable import (
     is_locked,
     publish_recovered,
     set_aside,
-    sha256_file,
     write_file,
 )
 from storage.errors import HindsightError
@@ -36,7 +35,7 @@ def closed_row(
     """The row of a segment that was published as `written` (size in bytes, SHA-256)."""
     size, digest = written
     row = live_row(
-        facts, scan(volume.file(relative)), camera_id=camera.id, volume=volume.name,
+        facts, scan(volume.media(relative)), camera_id=camera.id, volume=volume.name,
         path=relative, size_bytes=size, sha256=digest, recovered=False,
     )  # fmt: skip
     fps = round(pictures * US / duration_us, 3) if duration_us > 0 else None
@@ -49,15 +48,16 @@ def salvage(camera: Camera, volume: Volume, path: Path) -> Segment | None:
     A file without one whole fragment holds nothing to lose: it is set aside, never removed.
     OSError and DataLoss as the disk and the file give them; the file stays then.
     """
-    layout = scan(path)
-    facts = read_facts(path, layout)
+    media = volume.lying(path)
+    layout = scan(media)
+    facts = read_facts(media, layout)
     if facts is None or not layout.fragments:
         log.warning("camera %s: %s holds no whole fragment: set aside", camera.slug, path.name)
         set_aside(path)
         return None
     if not _is_of(camera, facts, path):
         return None
-    final, size, digest = publish_recovered(path, layout.whole_bytes)
+    final, size, digest = publish_recovered(path, layout.whole_bytes, media.key)
     log.warning("camera %s: recovered %s (%d bytes)", camera.slug, final.name, size)
     return _recovered_row(camera, volume, final, facts, layout, size, digest)
 
@@ -70,7 +70,7 @@ def adopt_leftovers(directory: DataDirectory, camera: Camera, volume: Volume) ->
     """
     adopted: list[Segment] = []
     try:
-        volume.verify()
+        volume.verify_readable()
     except HindsightError as error:
         log.warning("leftovers on volume %s wait: %s", volume.name, error)
         return adopted
@@ -111,15 +111,16 @@ def _waiting(directory: DataDirectory, camera: Camera, volume: Volume) -> Iterat
 def _adopt(camera: Camera, volume: Volume, path: Path) -> Segment | None:
     if path.name.endswith(OPEN_SUFFIX):
         return None if is_locked(path) else salvage(camera, volume, path)
-    layout = scan(path)
-    facts = read_facts(path, layout)
+    media = volume.lying(path)
+    layout = scan(media)
+    facts = read_facts(media, layout)
     imported = facts is not None and facts.row is not None and facts.row.get("origin") != "live"
     if facts is None or imported or not layout.fragments:
         return None  # not a live segment: `rebuild` and `check` know more
     if not _is_of(camera, facts, path):
         return None
     log.warning("camera %s: %s had no row", camera.slug, path.name)
-    size, digest = path.stat().st_size, sha256_file(path)
+    size, digest = media.size_bytes(), media.sha256()
     return _recovered_row(camera, volume, path, facts, layout, size, digest)
 
 

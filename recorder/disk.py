@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from recorder.failing import RecordingFailed, refused
 from storage.directory import DataDirectory
-from storage.errors import HindsightError, Unavailable
+from storage.errors import DataLoss, HindsightError, Unavailable
 from storage.vocabulary import GapCause
 from storage.volumes import Volume
 
@@ -127,7 +127,7 @@ class Disk(threading.Thread):
 
     def _see(self) -> None:
         try:
-            self.volume.verify()
+            self.volume.verify_writable()
             free, trouble = self.volume.free_bytes(), None
         except (HindsightError, OSError) as error:
             free, trouble = 0, str(error)
@@ -188,7 +188,7 @@ def judged(error: Exception, volume: Volume) -> RecordingFailed:
     """What it means that a volume did not take what it was given; it may be looked at."""
     if isinstance(error, RecordingFailed):
         return error
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | DataLoss):  # DataLoss: its key is lost
         return RecordingFailed(GapCause.WRONG_VOLUME, str(error))
     if isinstance(error, OSError):
         return refused(error, volume)

@@ -72,7 +72,7 @@ def import_file(
     volume = _volume_for(directory, path, found.size_bytes)
     target = _target(volume, slug, start_us, str(ULID()), found)
     try:
-        with HashingFile(target) as copy:
+        with HashingFile(target, sealer=volume.sealer()) as copy:
             _copy(path, copy, progress)
             if copy.size_bytes != found.size_bytes:
                 raise Conflict("file {file} changed while it was read; try again", file=path)
@@ -158,7 +158,8 @@ def _note(said: Declaration, found: Probed) -> str | None:
 
 def _volume_for(directory: DataDirectory, path: Path, size_bytes: int) -> Volume:
     volume = directory.archive.recording_volume()
-    if volume.free_bytes() < size_bytes + directory.settings.retention.free_floor_bytes:
+    floor_bytes = directory.settings.floor_bytes(volume.name)
+    if volume.free_bytes() < size_bytes + floor_bytes:
         raise ResourceExhausted(
             "volume {volume} has no room for {file} above its free floor; free space or add a"
             " volume. Nothing was imported",

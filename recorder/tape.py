@@ -136,7 +136,9 @@ class Tape:
         full = no_room(volume, volume.free_bytes(), self.disk.floor_bytes, self._reserve_bytes)
         if full is not None:
             raise full
-        self._file = AppendFile(self.path, reserve_bytes=self._reserve_bytes)
+        self._file = AppendFile(
+            self.path, reserve_bytes=self._reserve_bytes, sealer=volume.sealer()
+        )
 
     def _append(self, pieces: list[bytes]) -> None:
         assert self._file is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from storage.errors import DataLoss, HindsightError, Invalid
 from storage.findings import Finding, Level, Progress, of_segment
 from storage.fragments import FACTS_SUFFIX, Layout, facts_file, read_facts
 from storage.i18n import N_
+from storage.media import Media
 from storage.seal_copies import is_copy
 from storage.segments import count_segments, get, known_paths, pages
 from storage.vocabulary import Segment, SegmentState
@@ -26,7 +26,8 @@ OPEN_YOUNG_US = 120 * US  # a running recorder has written to its unfinished fil
 
 
 def open_volumes(directory: DataDirectory) -> tuple[dict[str, Volume], list[Finding]]:
-    """Volumes that show their identity, and a finding for each that does not (invariant 12)."""
+    """Volumes that show their identity and whose key is there if they have one, and a finding for
+    each other one (invariant 12)."""
     with directory.ledger.read() as tx:
         names = known_volumes(tx)
     volumes: dict[str, Volume] = {}
@@ -34,7 +35,7 @@ def open_volumes(directory: DataDirectory) -> tuple[dict[str, Volume], list[Find
     for name in names:
         try:
             volume = directory.archive.volume(name)
-            volume.verify()
+            volume.verify_readable()
             volumes[name] = volume
         except HindsightError as error:
             absent.append(Finding(12, error.message, error.fields, volume=name))
@@ -79,6 +80,9 @@ def examine(volume: Volume, segment: Segment, level: Level) -> Finding | None:
         path, size_bytes = _found(volume, segment.path)
         if size_bytes is None:
             return of_segment(segment, 1, N_("the file of segment {segment} ({camera}) is missing"))
+        media = volume.lying(path)
+        if level is not Level.PRESENCE and size_bytes != segment.size_bytes:
+            size_bytes = media.size_bytes()  # encrypted, it is longer on the disk
         if level is not Level.PRESENCE and size_bytes != segment.size_bytes:
             return of_segment(
                 segment, 1,
@@ -86,14 +90,14 @@ def examine(volume: Volume, segment: Segment, level: Level) -> Finding | None:
                    " {due}"),
                 found=size_bytes, due=segment.size_bytes,
             )  # fmt: skip
-        if level is Level.HASH and _sha256(path) != segment.sha256:
-            return _changed(segment, path)
-    except (OSError, Invalid) as error:  # Invalid: a link that leads out of the volume
+        if level is Level.HASH and media.sha256() != segment.sha256:
+            return _changed(segment, media)
+    except (OSError, DataLoss, Invalid) as error:  # Invalid: a link that leads out of the volume
         return of_segment(
             segment, 1, N_("the file of segment {segment} ({camera}) cannot be read: {error}"),
             error=error,
         )  # fmt: skip
-    return _facts_of(segment, path, level)
+    return _facts_of(segment, media, level)
 
 
 def _found(volume: Volume, relative: str) -> tuple[Path, int | None]:
@@ -118,16 +122,10 @@ def _inside(volume: Volume, folder: str) -> Path:
     return volume.file(folder)
 
 
-def _sha256(path: Path) -> str:
-    # Unbuffered, into one small buffer that stays in the processor's cache.
-    with path.open("rb", buffering=0) as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
-
-
-def _changed(segment: Segment, path: Path) -> Finding:
+def _changed(segment: Segment, media: Media) -> Finding:
     """Why the hash may differ: another segment's file under this name, or changed bytes."""
     try:
-        facts = read_facts(path)
+        facts = read_facts(media)
     except (DataLoss, OSError):
         facts = None
     if facts is not None and facts.segment != segment.id:
@@ -141,16 +139,16 @@ def _changed(segment: Segment, path: Path) -> Finding:
     )
 
 
-def _facts_of(segment: Segment, path: Path, level: Level) -> Finding | None:
+def _facts_of(segment: Segment, media: Media, level: Level) -> Finding | None:
     """Whether a file, found whole, says of itself what its row says (invariant 13)."""
-    if segment.origin == "import" and not facts_file(path).is_file():
+    if segment.origin == "import" and not facts_file(media.path).is_file():
         return of_segment(
             segment, 13, N_("the facts beside segment {segment} ({camera}) are missing")
         )
     if level is not Level.HASH:
         return None
     try:
-        facts = read_facts(path, _head(path))
+        facts = read_facts(media, _head(media))
     except (DataLoss, OSError) as error:
         return of_segment(
             segment, 13, N_("segment {segment} ({camera}) cannot say what it is: {error}"),
@@ -163,10 +161,11 @@ def _facts_of(segment: Segment, path: Path, level: Level) -> Finding | None:
     return None
 
 
-def _head(path: Path) -> Layout | None:
+def _head(media: Media) -> Layout | None:
     """The layout as far as the moov, where facts are; None when there is no moov to be found."""
-    with path.open("rb") as source:
-        for box in top_boxes(source, os.fstat(source.fileno()).st_size):
+    with media.open() as source:
+        size_bytes = source.seek(0, os.SEEK_END)
+        for box in top_boxes(source, size_bytes):
             if box.kind == b"moov":
                 movie = read_movie(payload_of(source, box))
                 return Layout(box.end, (), box.end, movie.tracks, movie.tags)
@@ -213,7 +212,7 @@ def check_strangers(
                 continue  # being written
             yield Finding(
                 5, N_("{path} was never closed; the next `hindsight record` adopts it")
-                if _is_recording(file)
+                if _is_recording(volume.lying(file))
                 else N_("{path} was never closed and is no recording, maybe an import that broke"
                         " off; nothing takes it in, import the original again"),
                 {"path": path}, loss=False, volume=volume.name, path=path,
@@ -225,7 +224,7 @@ def check_strangers(
             )  # fmt: skip
 
 
-def _is_recording(file: Path) -> bool:
+def _is_recording(file: Media) -> bool:
     """Whether an unfinished file says of itself that it is a live segment of ours."""
     try:
         return read_facts(file) is not None

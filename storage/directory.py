@@ -23,9 +23,11 @@ from storage.ledger import Ledger
 from storage.people import add_user, one_time_password
 from storage.settings import FILE_NAME, Settings, load_settings
 from storage.vocabulary import Actor, Role
-from storage.volumes import IDENTITY, Archive, Volume, known_volumes, make_volume
+from storage.volume_keys import key_name
+from storage.volumes import IDENTITY, Archive, Volume, known_volumes, make_volume, with_key
 
 LEDGER = "ledger.db"
+KEYS = "keys"
 SEAL_KEY = "seal.key"  # signs seals over segment rows
 FORMAT = 1  # of the data directory; another number is refused, never guessed at
 BALLAST_BYTES = 16 << 20  # freed when the disk is full, so that the ledger can still commit
@@ -169,13 +171,12 @@ def _open(
     volumes = {}
     for name, one in settings.volumes.items():
         if name in known:
-            volumes[name] = Volume(name, root / one.path, known[name])
-            continue
-        # Only a name new to the ledger makes a volume; a lost disk is not remade.
-        with ledger.write() as tx:
-            volumes[name] = make_volume(
-                tx, name, root / one.path, now_us=clock.now_us(), adopt=adopt
-            )
+            volume = Volume(name, root / one.path, known[name])
+        else:
+            # Only a name new to the ledger makes a volume; a lost disk is not remade.
+            with ledger.write() as tx:
+                volume = make_volume(tx, name, root / one.path, now_us=clock.now_us(), adopt=adopt)
+        volumes[name] = with_key(volume, root / KEYS, encrypts=one.encrypt)
     return DataDirectory(root, settings, ledger, Archive(volumes), clock)
 
 
@@ -212,9 +213,11 @@ def init_directory(
     made = [LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", "ballast", "keys/secrets.key",
             "keys/session.key", f"keys/{SEAL_KEY}"]  # fmt: skip
     made += [FILE_NAME] if found is None else []
-    for one in settings.volumes.values():
+    for name, one in settings.volumes.items():
         if not (root / one.path / IDENTITY).exists():
             made.append(str(one.path / IDENTITY))
+        if one.encrypt and not (root / KEYS / key_name(name)).exists():
+            made.append(f"{KEYS}/{key_name(name)}")
     boundary = root if root.exists() else root.parent
     ledger = _ledger(root, settings)
     try:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from storage.encryption import Key, Sealer, opened, room_for, truncate
 from storage.errors import Conflict, Unavailable
 
 OPEN_SUFFIX = ".open"  # an unfinished file; recovery looks for it
@@ -67,33 +68,40 @@ class AppendFile:
     Written under `final` + '.open'; `publish` fsyncs, renames and fsyncs the directory; `abandon`
     leaves the unfinished file for recovery. An existing `final` is refused (invariant 2) unless
     `replace` says it is a catalogue file. It is locked while it is written, so that recovery
-    leaves another process's file alone.
+    leaves another process's file alone. With a `sealer` it lies encrypted on the disk.
     """
 
     def __init__(
-        self, final: Path, mode: int = 0o640, *, replace: bool = False, reserve_bytes: int = 0
-    ) -> None:
+        self, final: Path, mode: int = 0o640, *, replace: bool = False, reserve_bytes: int = 0,
+        sealer: Sealer | None = None,
+    ) -> None:  # fmt: skip
         """`reserve_bytes` are taken from the disk at once; OSError when it has not that many."""
         self.final = final
         self.open_path = final.with_name(final.name + OPEN_SUFFIX)
         self._replace = replace
+        self._sealer = sealer
         self._handle = _create(self.open_path, mode)
         self._closed = False
-        self.size_bytes = 0
+        self.size_bytes = 0  # of what was appended
+        self._stored_bytes = 0  # on the disk
         fcntl.flock(self._handle, fcntl.LOCK_EX)
         if reserve_bytes:
             try:
-                _reserve(self._handle, reserve_bytes)
+                _reserve(self._handle, reserve_bytes if sealer is None else room_for(reserve_bytes))
             except BaseException:  # nothing was written: no footage is lost
                 self.discard()
                 raise
 
-    def append(self, pieces: Sequence[bytes]) -> None:
+    def append(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append all of `pieces`, in order; raises OSError as the system gives it."""
-        left: list[bytes | memoryview] = [piece for piece in pieces if piece]
+        self.size_bytes += sum(map(len, pieces))
+        self._store(pieces if self._sealer is None else self._sealer.seal(pieces))
+
+    def _store(self, pieces: Sequence[bytes | memoryview]) -> None:
+        left = [piece for piece in pieces if piece]
         while left:
             written = os.writev(self._handle, left[:IOV_MAX])
-            self.size_bytes += written
+            self._stored_bytes += written
             while left and written >= len(left[0]):
                 written -= len(left.pop(0))
             if written:
@@ -113,7 +121,9 @@ class AppendFile:
 
         Conflict when the final name is taken; the unfinished file stays for recovery.
         """
-        os.ftruncate(self._handle, self.size_bytes)  # what was reserved and not used goes back
+        if self._sealer is not None:
+            self._store(self._sealer.end())
+        os.ftruncate(self._handle, self._stored_bytes)  # what was reserved and not used goes back
         os.fsync(self._handle)
         self._shut()
         if not self._replace and self.final.exists():
@@ -139,23 +149,22 @@ class AppendFile:
 class HashingFile(AppendFile):
     """An append-only file that hashes what passes through it.
 
-    It never seeks, so the hash is that of the file. As a context it discards what was not
-    published.
+    It never seeks, so the hash is that of the file (of an encrypted one: of what is in it). As a
+    context it discards what was not published.
     """
 
-    def __init__(self, final: Path, mode: int = 0o640, *, replace: bool = False) -> None:
-        super().__init__(final, mode, replace=replace)
+    def __init__(
+        self, final: Path, mode: int = 0o640, *, replace: bool = False, sealer: Sealer | None = None
+    ) -> None:
+        super().__init__(final, mode, replace=replace, sealer=sealer)
         self._digest = hashlib.sha256()
 
     def write(self, data: bytes | memoryview) -> int:
         """Append all of `data`; raises OSError as the system gives it."""
-        view = memoryview(data)
-        while view:
-            written = os.write(self._handle, view)
-            self._digest.update(view[:written])
-            self.size_bytes += written
-            view = view[written:]
-        return len(data)
+        view = memoryview(data).cast("B")
+        self._digest.update(view)
+        self.append([view])
+        return len(view)
 
     def flush(self) -> None:
         """Nothing is buffered here."""
@@ -243,18 +252,17 @@ def set_aside(open_path: Path) -> Path:
     return aside
 
 
-def publish_recovered(open_path: Path, whole_bytes: int) -> tuple[Path, int, str]:
+def publish_recovered(
+    open_path: Path, whole_bytes: int, key: Key | None = None
+) -> tuple[Path, int, str]:
     """Truncate an '.open' file to its last whole fragment and give it its final name.
 
-    Returns (final path, size_bytes, sha256 hex). Idempotent up to the rename.
+    Returns (final path, size_bytes, sha256 hex). Idempotent up to the rename. `key`: of its
+    volume, for an encrypted file.
     """
-    handle = os.open(open_path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.ftruncate(handle, whole_bytes)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    digest = sha256_file(open_path)
+    truncate(open_path, key, whole_bytes)
+    with opened(open_path, key) as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
     final = open_path.with_name(open_path.name.removesuffix(OPEN_SUFFIX))
     if final.exists():
         raise _taken(final)

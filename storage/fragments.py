@@ -6,6 +6,7 @@ The data of samples is skipped, so a scan costs a few reads per fragment whateve
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from storage.boxes import Box, Movie, Track, children, payload_of, read_movie, top_boxes, track_run
 from storage.errors import DataLoss
+from storage.media import Media, media_of
 from storage.vocabulary import ClockSource, Segment
 
 FACTS_SUFFIX = ".facts.json"  # beside a file that is kept as it came
@@ -74,15 +76,15 @@ class Facts:
     row: Mapping[str, Any] | None = None  # an import: every column of its ledger row
 
 
-def scan(path: Path) -> Layout:
+def scan(file: Path | Media) -> Layout:
     """Read the layout of a file, whole or cut short anywhere. OSError when it cannot be read."""
-    size = path.stat().st_size
     init_bytes = whole_bytes = 0
     movie = Movie((), {}, {})
     fragments: list[Fragment] = []
     moof: tuple[Box, bytes] | None = None  # one that waits for its mdat
     media_seen = False
-    with path.open("rb") as source:
+    with media_of(file).open() as source:
+        size = source.seek(0, os.SEEK_END)
         for box in top_boxes(source, size):
             if box.kind == b"moof":
                 moof = (box, payload_of(source, box))
@@ -146,25 +148,26 @@ def facts_document(segment: Segment) -> bytes:
     return json.dumps(asdict(segment), ensure_ascii=False, indent=1).encode()
 
 
-def read_facts(path: Path, layout: Layout | None = None) -> Facts | None:
+def read_facts(file: Path | Media, layout: Layout | None = None) -> Facts | None:
     """The facts in a media file or beside it; None when it carries none.
 
     `layout` saves a second scan. DataLoss when there are facts and they cannot be read.
     """
-    beside = facts_file(path)
+    media = media_of(file)
+    beside = facts_file(media.path)
     try:
         if beside.is_file():
             if beside.stat().st_size > _FACTS_LIMIT:
                 raise ValueError("too large")
             row = json.loads(beside.read_bytes())
             return _facts({**row, "segment": row["id"]}, row)
-        tags = (layout or scan(path)).tags
+        tags = (layout or scan(media)).tags
         found = {k.removeprefix(_PREFIX): v for k, v in tags.items() if k.startswith(_PREFIX)}
         return _facts(found, None) if found else None
     except (ValueError, KeyError, TypeError) as error:
         raise DataLoss(
             "the facts of {file} cannot be read ({error}); the file itself is untouched",
-            file=path, error=error,
+            file=media.path, error=error,
         ) from None  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -23,11 +22,12 @@ from storage import audit
 from storage.check_media import OPEN_YOUNG_US, files_of, open_volumes
 from storage.clock import EARLIEST_US, LATEST_US, US
 from storage.directory import DataDirectory
-from storage.durable import OPEN_SUFFIX, sha256_file
+from storage.durable import OPEN_SUFFIX
 from storage.errors import DataLoss, HindsightError, Invalid
 from storage.findings import Finding, Progress, no_progress
 from storage.fragments import FACTS_SUFFIX, Facts, Layout, read_facts, scan
 from storage.i18n import N_
+from storage.media import Media
 from storage.register import add_camera, cameras, slug_of
 from storage.seal_restore import SealedRows, restore_seals
 from storage.segments import follower, get, insert_segment, known_paths
@@ -145,7 +145,7 @@ def ended_by(segment: Segment, after: Segment | None) -> Segment:
     return _lasting(segment, duration_us, after.start_us)
 
 
-def _ended_by_picture(file: Path, segment: Segment) -> Segment:
+def _ended_by_picture(media: Media, segment: Segment) -> Segment:
     """`segment` up to the end of the picture shown last.
 
     Where a stretch breaks off between B-frames, that is later than its pictures add up to.
@@ -155,13 +155,13 @@ def _ended_by_picture(file: Path, segment: Segment) -> Segment:
 
     end = 0
     try:
-        with av.open(str(file)) as container:
+        with media.for_ffmpeg() as source, av.open(source, "r") as container:
             video = container.streams.video[0]
             for packet in container.demux(video):
                 if packet.size and packet.pts is not None:
                     end = max(end, packet.pts + max(packet.duration or 0, 1))
             duration_us = int(end * (video.time_base or 0) * US)
-    except (av.error.FFmpegError, IndexError):
+    except (av.error.FFmpegError, OSError, IndexError):
         return segment  # the fragments' own sum has to do
     if not 0 <= duration_us - segment.duration_us <= JOIN_US:
         return segment
@@ -230,12 +230,12 @@ def _read(volume: Volume, path: str, result: Rebuilt) -> _Read | None:
 
 def _row_of(volume: Volume, path: str) -> _Read:
     """The row of a media file, its camera_id still 0."""
-    file = volume.file(path)
-    layout = scan(file)
-    facts = read_facts(file, layout)
+    media = volume.media(path)
+    layout = scan(media)
+    facts = read_facts(media, layout)
     if facts is None:
         raise Invalid("{path} says nothing of itself; it was left alone", path=path)
-    size_bytes, sha256 = file.stat().st_size, sha256_file(file)
+    size_bytes, sha256 = media.size_bytes(), media.sha256()
     if facts.row is not None:
         return _Read(_row_beside(facts.row, volume, path, size_bytes, sha256), whole=True)
     if not layout.fragments:
@@ -315,7 +315,7 @@ def _insert(
                 after = follower(tx, camera.id, segment.sha256)
             row = ended_by(segment, after)
             if row is segment:
-                row = _ended_by_picture(directory.archive.segment_file(segment), segment)
+                row = _ended_by_picture(directory.archive.media(segment), segment)
         row = replace(sealed.as_sealed(tx, row), camera_id=camera.id)
         try:
             with tx.begin_nested():

@@ -47,6 +47,11 @@ class VolumeSettings(_Section):
         description="at the quota or the floor: oldest footage goes before its time, each time"
         " recorded as a violation, never held footage; or recording here stops",
     )
+    encrypt: bool = Field(
+        False,
+        description="files written here from now on are encrypted (AES-256-GCM); the key is"
+        " keys/volume-NAME.key in the data directory: back it up, without it they are lost",
+    )
 
 
 class RecorderSettings(_Section):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
 from storage import schema
 from storage.clock import rfc3339, to_datetime
 from storage.durable import make_directory, write_file
-from storage.errors import Conflict, DataLoss, Invalid, NotFound, Unavailable
+from storage.encryption import Sealer
+from storage.errors import Conflict, DataLoss, HindsightError, Invalid, NotFound, Unavailable
+from storage.media import Media
 from storage.vocabulary import Segment
+from storage.volume_keys import KEY_FIELD, VolumeKey, key_name
 
 IDENTITY = ".volume.json"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +33,39 @@ class Volume:
     name: str
     root: Path
     uuid: str
+    key: VolumeKey | None = field(default=None, compare=False)  # of what is encrypted here
+    encrypts: bool = False  # what is written from now on
 
     def verify(self) -> None:
         """Unavailable when the folder is not this volume: unmounted, swapped, unreadable."""
+        self._identity()
+
+    def verify_readable(self) -> None:
+        """As `verify`; DataLoss when footage here is encrypted and its key is lost or another."""
+        identity = self._identity()
+        if self.key is not None:
+            self.key.require(identity.get(KEY_FIELD))
+
+    def verify_writable(self) -> None:
+        """As `verify`; DataLoss when footage is to be encrypted here and its key is lost."""
+        if self.encrypts:
+            self.verify_readable()
+        else:
+            self.verify()
+
+    def sealer(self) -> Sealer | None:
+        """Encrypts one new file; None when files here are written plain. Errors as
+        `verify_writable`."""
+        if not self.encrypts or self.key is None:
+            return None
+        self.verify()
+        return Sealer(self.key.for_writing(self.root / IDENTITY))
+
+    def _identity(self) -> dict[str, Any]:
         path = self.root / IDENTITY
         try:
-            found = json.loads(path.read_bytes())["uuid"]
+            identity = json.loads(path.read_bytes())
+            found = identity["uuid"]
         except FileNotFoundError:
             raise Unavailable(
                 "volume {volume} is not at {root}: its {file} is missing; is the disk mounted?"
@@ -49,6 +82,7 @@ class Volume:
                 "volume {volume} at {root} is another volume ({found}); nothing is recorded there",
                 volume=self.name, root=self.root, found=found,
             )  # fmt: skip
+        return dict(identity)
 
     def free_bytes(self) -> int:
         """Bytes an unprivileged writer may still use here."""
@@ -67,6 +101,14 @@ class Volume:
                 "path {path} leads out of volume {volume}", path=relative, volume=self.name
             )
         return path
+
+    def media(self, relative: str) -> Media:
+        """A media file inside the volume, to be read as it was recorded."""
+        return self.lying(self.file(relative))
+
+    def lying(self, path: Path) -> Media:
+        """As `media`, of a file that is known to be inside."""
+        return Media(path, None if self.key is None else self.key.secret)
 
 
 class Archive:
@@ -87,12 +129,12 @@ class Archive:
 
     def recording_volume(self) -> Volume:
         """Where new footage goes: the verified volume with most free space."""
-        complaints = []
+        complaints: list[HindsightError] = []
         best: tuple[int, Volume] | None = None
         for volume in self.volumes.values():
             try:
-                volume.verify()
-            except Unavailable as error:
+                volume.verify_writable()
+            except (Unavailable, DataLoss) as error:
                 complaints.append(error)
                 continue
             free = volume.free_bytes()
@@ -112,6 +154,10 @@ class Archive:
                 segment=segment.id, camera=segment.camera, volume=segment.volume,
             )  # fmt: skip
         return path
+
+    def media(self, segment: Segment) -> Media:
+        """A closed segment's file, to be read as it was recorded. DataLoss as `segment_file`."""
+        return self.volume(segment.volume).lying(self.segment_file(segment))
 
 
 def segment_path(camera: str, start_us: int, segment_id: str, suffix: str) -> str:
@@ -157,6 +203,27 @@ def make_volume(
         write_file(identity, json.dumps(facts, indent=1).encode())
     tx.execute(insert(schema.volume).values(name=name, uuid=made.uuid, created_us=now_us))
     return made
+
+
+def with_key(volume: Volume, keys: Path, *, encrypts: bool) -> Volume:
+    """`volume` with its key in the folder `keys`, which is made if it is the first time that the
+    volume `encrypts`. Invalid when the key would lie on the volume itself."""
+    key = VolumeKey(keys / key_name(volume.name), volume.name)
+    keyed = replace(volume, key=key, encrypts=encrypts)
+    if not encrypts:
+        return keyed
+    if key.path.resolve().is_relative_to(volume.root.resolve()) or key.path.parent != keys:
+        raise Invalid(
+            "volume {volume} cannot be encrypted: its key {key} would lie on it; keep the data"
+            " directory elsewhere. Nothing was started",
+            volume=volume.name, key=key.path,
+        )  # fmt: skip
+    if not key.path.exists():
+        try:
+            keyed.sealer()
+        except (HindsightError, OSError) as error:  # an absent volume, a lost key: others work
+            log.warning("%s", error)
+    return keyed
 
 
 def _uuid_in(identity: Path) -> str:

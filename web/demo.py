@@ -270,8 +270,8 @@ def query_picture(directory: DataDirectory, camera: str) -> Path:
     if not kept:
         raise NotFound("camera {camera} recorded nothing to search with", camera=camera)
     segment = kept[len(kept) // 2]
-    path = directory.archive.segment_file(segment)
-    picture = picture_at(path, segment, segment.start_us + segment.duration_us // 2)
+    media = directory.archive.media(segment)
+    picture = picture_at(media, segment, segment.start_us + segment.duration_us // 2)
     target = directory.root / "query.jpg"
     Image.fromarray(picture.rgb).save(target, quality=90)
     return target

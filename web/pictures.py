@@ -21,7 +21,7 @@ STILL_QUALITY = 92
 
 def picture(directory: DataDirectory, segment: Segment, at_us: int) -> Picture:
     """The picture on screen at `at_us`. DataLoss when the file is gone or cannot be decoded."""
-    return picture_at(directory.archive.segment_file(segment), segment, at_us)
+    return picture_at(directory.archive.media(segment), segment, at_us)
 
 
 def thumbnail(directory: DataDirectory, segment: Segment, at_us: int, width: int) -> Path:

@@ -13,10 +13,16 @@ from pathlib import Path
 
 import av
 from av.error import FFmpegError
+from flask import Response, request, send_file
+from werkzeug.wsgi import FileWrapper
 
 from storage import fragments
+from storage.clock import to_datetime
 from storage.directory import DataDirectory
+from storage.durable import HashingFile
+from storage.encryption import Sealer
 from storage.errors import Unavailable
+from storage.media import BUFFER_BYTES, Media
 from storage.vocabulary import Segment
 from web.cache import SEGMENTS, get_or_make
 
@@ -25,6 +31,7 @@ STREAMED = {"h264": "avc1.640028", "hevc": "hvc1.1.6.L123.B0", "av1": "av01.0.08
             "vp9": "vp09.00.40.08"}  # fmt: skip
 AUDIO = frozenset({"aac", "mp3", "opus", "flac"})
 FRAGMENT_US = 2_000_000
+MP4 = "video/mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class Piece:
 class Playable:
     """A file a browser plays, where its parts lie, and where its first picture is."""
 
-    path: Path
+    media: Media
     init_bytes: int
     pieces: tuple[Piece, ...]
     edited: bool  # has an edit list; see plain_init
@@ -62,11 +69,10 @@ def playable(directory: DataDirectory, segment: Segment) -> Playable:
 
     DataLoss when the file is gone, Unavailable when no view of it can be made.
     """
-    path = directory.archive.segment_file(segment)
-    found = _layout(path, path.stat().st_mtime_ns) if segment.container == "mp4" else None
+    media = directory.archive.media(segment)
+    found = _parts(media) if segment.container == "mp4" else None
     if found is None or not (segment.audio_codec is None or segment.audio_codec in AUDIO):
-        path = _view(directory, segment, path)
-        found = _layout(path, path.stat().st_mtime_ns)
+        found = _parts(_view(directory, segment, media))
     if found is None:
         raise Unavailable(
             "segment {segment} ({camera}) cannot be shown as a stream; step through its pictures"
@@ -82,15 +88,36 @@ def plain_init(file: Playable) -> bytes:
     hls.js lays pieces by media time and does not know edit lists, browsers apply them: pieces
     would overlap by the delay of reordered pictures. Edit boxes are renamed `free`, no byte moves.
     """
-    with file.path.open("rb") as source:
+    with file.media.open() as source:
         init = source.read(file.init_bytes)
     return init.replace(b"edts", b"free")
 
 
+def sent(file: Playable, etag: str) -> Response:
+    """The whole file, or the ranges that the request at hand asks for."""
+    if not file.media.is_encrypted:
+        return send_file(
+            file.media.path, mimetype=MP4, conditional=True, etag=etag, max_age=None
+        )  # fmt: skip
+    source = file.media.open()
+    response = Response(FileWrapper(source, BUFFER_BYTES), mimetype=MP4, direct_passthrough=True)
+    response.call_on_close(source.close)
+    response.content_length = size_bytes = source.seek(0, os.SEEK_END)
+    source.seek(0)
+    response.last_modified = to_datetime(file.media.path.stat().st_mtime_ns // 1000)
+    response.set_etag(etag)
+    response.make_conditional(request.environ, accept_ranges=True, complete_length=size_bytes)
+    return response
+
+
+def _parts(media: Media) -> Playable | None:
+    return _layout(media, media.path.stat().st_mtime_ns)
+
+
 @lru_cache(maxsize=4096)
-def _layout(path: Path, _mtime_ns: int) -> Playable | None:
+def _layout(media: Media, _mtime_ns: int) -> Playable | None:
     """The parts of a fragmented MP4; None when it is none."""
-    layout = fragments.scan(path)
+    layout = fragments.scan(media)
     video = layout.video
     shift_s = video.edit_ticks / video.timescale if video else 0.0
     pieces: list[Piece] = []
@@ -110,24 +137,33 @@ def _layout(path: Path, _mtime_ns: int) -> Playable | None:
     if not pieces:
         return None
     edited = any(track.edit_ticks for track in layout.tracks)
-    return Playable(path, layout.init_bytes, tuple(pieces), edited)
+    return Playable(media, layout.init_bytes, tuple(pieces), edited)
 
 
-def _view(directory: DataDirectory, segment: Segment, source: Path) -> Path:
+def _view(directory: DataDirectory, segment: Segment, original: Media) -> Media:
+    """A view of footage that is encrypted is, too: with its volume's key."""
     target = directory.cache / SEGMENTS / segment.id / "view.mp4"
-    return get_or_make(target, lambda unfinished: _remux(source, unfinished, segment))
+
+    def make(unfinished: Path) -> None:
+        sealer = Sealer(original.key()) if original.key and original.is_encrypted else None
+        with HashingFile(unfinished, sealer=sealer) as file:
+            _remux(original, file, segment)
+            file.publish()
+
+    return Media(get_or_make(target, make), original.key)
 
 
-def _remux(source: Path, target: Path, segment: Segment) -> None:
+def _remux(original: Media, target: HashingFile, segment: Segment) -> None:
     """Stream copy of the video (and of audio a browser takes) into fragmented MP4."""
     options = {
-        "movflags": "frag_keyframe+empty_moov+default_base_moof+delay_moov",
+        "movflags": "frag_keyframe+empty_moov+default_base_moof+delay_moov+skip_trailer",
         "frag_duration": str(FRAGMENT_US),
     }
     try:
         with (
-            av.open(os.fspath(source)) as inside,
-            av.open(os.fspath(target), "w", format="mp4", options=options) as outside,
+            original.for_ffmpeg() as source,
+            av.open(source, "r") as inside,
+            av.open(target, "w", format="mp4", options=options) as outside,
         ):
             streams = {}
             for stream in (*inside.streams.video[:1], *inside.streams.audio[:1]):

@@ -25,12 +25,14 @@ def disk(tmp_path: Path) -> Iterator[LoopDisk]:
         yield made
 
 
+@pytest.mark.parametrize("encrypt", ["false", "true"])
 @pytest.mark.parametrize("turn", range(2))
 def test_power_loss_costs_no_closed_segment_and_at_most_a_fragment(
-    disk: LoopDisk, tmp_path: Path, turn: int
+    disk: LoopDisk, tmp_path: Path, turn: int, encrypt: str
 ) -> None:
     url = f"{make_clip(tmp_path / 'plain.mp4').as_uri()}?loop=1"
-    one = Recording(disk.root / "data", log=tmp_path / "log")
+    kind = f'[volumes.main]\npath = "volumes/main"\nencrypt = {encrypt}\n'
+    one = Recording(disk.root / "data", kind, log=tmp_path / "log")
     cameras = [one.add(f"gate-{n}", url) for n in range(3)]
     fragments = random.Random(turn).randrange(1, 4)
     one.start()
@@ -40,7 +42,7 @@ def test_power_loss_costs_no_closed_segment_and_at_most_a_fragment(
     being_written = {camera.id: whole(one, camera) for camera in cameras}
     pull_the_plug(one, disk)
 
-    one = Recording(disk.root / "data", log=tmp_path / "log")
+    one = Recording(disk.root / "data", kind, log=tmp_path / "log")
     with one.directory.ledger.read() as tx:
         kept = {row.id: row.sha256 for row in segments(tx)}
     assert {row.id: row.sha256 for row in committed}.items() <= kept.items()
@@ -63,7 +65,8 @@ def whole(one: Recording, camera: Camera, at_least: int = 0) -> tuple[str, float
     """(name, seconds) of the segment being written, as far as it is whole."""
     path = one.open_file(camera)
     try:
-        layout = None if path is None else scan(path)
+        volume = one.directory.archive.volume("main")
+        layout = None if path is None else scan(volume.lying(path))
     except FileNotFoundError:  # published this instant
         layout = None
     if path is None or layout is None or len(layout.fragments) < at_least:

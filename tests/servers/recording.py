@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import signal
@@ -18,6 +17,7 @@ from storage import register, segments, timeline
 from storage.camera_states import states
 from storage.directory import DataDirectory, init_directory, is_initialised, open_directory
 from storage.fragments import read_facts
+from storage.media import Media, media_of
 from storage.settings import FILE_NAME
 from storage.source_url import split_url
 from storage.vocabulary import Camera, CameraState, Gap, Segment, Span
@@ -172,10 +172,10 @@ class Recording:
         assert rows, f"{camera.slug} was not recorded: {self.log.read_text()[-2000:]}"
         previous = None
         for row in sorted(rows, key=lambda one: one.id):
-            path = self.file(row)
-            assert path.stat().st_size == row.size_bytes
-            assert _sha256(path) == row.sha256
-            facts = read_facts(path)
+            media = self.directory.archive.media(row)
+            assert media.size_bytes() == row.size_bytes
+            assert media.sha256() == row.sha256
+            facts = read_facts(media)
             assert facts is not None
             assert (facts.segment, facts.camera) == (row.id, camera.slug)
             assert (facts.start_us, facts.prev_sha256) == (row.start_us, row.prev_sha256)
@@ -185,7 +185,7 @@ class Recording:
             )  # fmt: skip
             assert row.prev_sha256 == previous
             previous = row.sha256
-            assert decoded(path) > 0
+            assert decoded(media) > 0
             assert abs(row.end_us - row.start_us - row.duration_us) <= row.duration_us // 1000 + 1
         for one, two in itertools.pairwise(rows):
             assert one.end_us <= two.start_us, "segments overlap"
@@ -201,9 +201,9 @@ def _children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def decoded(path: Path) -> int:
+def decoded(file: Path | Media) -> int:
     """How many pictures a file decodes to."""
-    with av.open(str(path)) as container:
+    with media_of(file).for_ffmpeg() as source, av.open(source, "r") as container:
         return sum(1 for _ in container.decode(video=0))
 
 
@@ -218,7 +218,3 @@ def alive(pid: int) -> bool:
 def kill(pid: int) -> None:
     """At once."""
     os.kill(pid, signal.SIGKILL)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

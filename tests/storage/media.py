@@ -114,8 +114,8 @@ class House:
             time_base="1/90000", created_us=start_us,
         )  # fmt: skip
         path = segment_path(camera.slug, start_us, facts.segment, "mp4")
-        root = self.directory.archive.volume(volume).root
-        with HashingFile(root / path) as target:
+        where = self.directory.archive.volume(volume)
+        with HashingFile(where.root / path, sealer=where.sealer()) as target:
             target.write(live_media(seconds, facts_tags(facts)))
             size_bytes, sha256 = target.publish()
         row = Segment(
@@ -149,10 +149,11 @@ class House:
         media = avi_media(2)
         key = str(ULID())
         path = segment_path(camera.slug, start_us, key, "avi")
-        root = self.directory.archive.volume("main").root
+        main = self.directory.archive.volume("main")
+        root = main.root
         with self.ledger.read() as tx:
             before = last_segment(tx, camera.id, "import")
-        with HashingFile(root / path) as target:
+        with HashingFile(root / path, sealer=main.sealer()) as target:
             target.write(media)
             size_bytes, sha256 = target.publish()
         row = Segment(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ulid import ULID
 from storage import segments, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.durable import sha256_file
+from storage.durable import HashingFile
 from storage.fragments import scan
 from storage.register import add_camera
 from storage.vocabulary import Camera, ClockSource, GapCause, Segment, SegmentState
@@ -111,12 +110,13 @@ def keep(
     volume = directory.archive.recording_volume()
     relative = segment_path(camera.slug, start_us, key, clip.suffix.lstrip("."))
     target = volume.file(relative)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(clip, target)
+    with HashingFile(target, sealer=volume.sealer()) as file:
+        file.write(clip.read_bytes())
+        size_bytes, sha256 = file.publish()
     row = Segment(
         id=key, camera_id=camera.id, camera=camera.slug, start_us=start_us,
-        end_us=start_us + duration_us, duration_us=duration_us, size_bytes=target.stat().st_size,
-        sha256=sha256_file(target), prev_sha256=None, container=container, codec=codec,
+        end_us=start_us + duration_us, duration_us=duration_us, size_bytes=size_bytes,
+        sha256=sha256, prev_sha256=None, container=container, codec=codec,
         width=width, height=height, fps=rate, audio_codec=audio, volume=volume.name,
         path=relative, state=SegmentState.CLOSED, clock_source=ClockSource.ARRIVAL,
         clock_error_us=40_000, recovered=False, origin=origin, original_name=None, note=None,

@@ -252,11 +252,11 @@ def test_import_that_is_not_fragmented_plays_through_a_view(
     second = picture_numbers(init_of(ines, playlist) + view[offset : offset + length])
     assert second == list(range(25, 50))
     assert original.read_bytes() == clip.read_bytes()  # the original stays as it came
-    made = playable(desk.directory, row).path
+    made = playable(desk.directory, row).media.path
     assert made != original
     assert fragments_of(made) >= 3
     stamp = made.stat().st_mtime_ns
-    assert playable(desk.directory, row).path.stat().st_mtime_ns == stamp  # made once
+    assert playable(desk.directory, row).media.path.stat().st_mtime_ns == stamp  # made once
 
 
 def test_codec_no_browser_plays_is_shown_as_stills(desk: Desk, tmp_path: Path) -> None:

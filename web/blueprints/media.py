@@ -13,7 +13,7 @@ from storage.register import find_camera
 from storage.vocabulary import Actor, Segment, SegmentState
 from web import addresses, context, pictures
 from web.formats import cause_text
-from web.playable import is_streamed, plain_init, playable
+from web.playable import is_streamed, plain_init, playable, sent
 from web.playback import Opening, open_recording, record_look
 from web.playlist import MEDIA_TYPE
 from web.playlist import playlist as make_playlist
@@ -69,10 +69,7 @@ def segment(segment: str) -> Response:
     addresses.check(request.args.get("sig", ""), "segment", segment)
     row = _kept(segment)
     file = playable(context.directory(), row)
-    response = send_file(
-        file.path, mimetype="video/mp4", conditional=True, etag=f"{row.sha256[:32]}",
-        max_age=None,
-    )  # fmt: skip
+    response = sent(file, etag=row.sha256[:32])
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 
