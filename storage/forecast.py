@@ -1,30 +1,35 @@
-"""Forecast: at the last day's bit rate, when is each volume full, and is the promise kept?
+"""Forecast: at the last day's bit rate, when is each volume full, and which promise breaks then?
 
 Day by day, a volume gains what its cameras record and loses what falls due. Until the promise of
-a camera is reached the stock grows; from then on it holds. If the volume is full before that, the
-promise breaks on that day: footage would have to go early, or recording stops.
+a camera is reached the stock grows; from then on it holds. If the volume is full before that, its
+oldest footage goes early, and the promise of every camera that old breaks; or recording stops.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil, inf
 
 from sqlalchemy import Connection, func, select
 
-from storage import schema, timeline
+from storage import schema
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
+from storage.promises import DAY_US, Terms, held
 from storage.register import cameras
-from storage.retention import DAY_US, held, promise
-from storage.vocabulary import Span
+from storage.violations import Tally, tally
+from storage.vocabulary import Camera
+from storage.volume_states import measure
 
 HORIZON_DAYS = 3650  # a volume that is not full in ten years is called never full
 MEASURED_US = DAY_US
 SHORTEST_S = 60.0  # less footage than this is no measurement
+VIOLATIONS_DAYS = 7
 _s = schema.segment.c
+Stock = Mapping[tuple[float | None, int], float]  # (days kept, age in days) → bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,18 @@ class CameraForecast:
     bitrate_bps: float | None  # None: too little was recorded in the last day
     bytes_per_day: float  # at that rate around the clock; 0 when disabled or not measured
     promise_days: float | None  # None: its retention class is not set, everything is kept
+    promise: str  # the rule, as it stands in the settings
     oldest_us: int | None  # start of the oldest footage kept
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A promise to a camera that a volume will not keep at this rate."""
+
+    camera: str
+    promise: str  # the rule, as it stands in the settings
+    promise_days: float
+    breaks_us: int  # from then on its footage goes early
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +59,15 @@ class VolumeForecast:
     """How a volume fills."""
 
     name: str
-    free_bytes: int | None  # above the floor; None when it cannot be reached
+    free_bytes: int | None  # above the floor and below the quota; None: it cannot be reached
     footage_bytes: int
     inflow_bytes_per_day: float
     full_in_days: float | None  # None: never, the promise is reached first
     effective_days: float | None  # footage the volume can hold at this rate; None: no inflow
     promise_days: float | None  # longest promise of the cameras that write here
     error: str | None
+    when_full: str = "expire_oldest"
+    breaks: tuple[Break, ...] = ()  # the soonest first; none when recording stops instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,7 @@ class Forecast:
     now_us: int
     cameras: tuple[CameraForecast, ...]
     volumes: tuple[VolumeForecast, ...]
+    violations: Tally  # of the last VIOLATIONS_DAYS days
 
     @property
     def breaks_us(self) -> int | None:
@@ -67,120 +86,196 @@ class Forecast:
         return self.now_us + int(min(days) * DAY_US) if days else None
 
 
+@dataclass(slots=True)
+class _Flow:
+    """What a camera writes to a volume, and how old its footage there is."""
+
+    camera: Camera
+    days: float | None  # it stays on this volume
+    bytes_per_day: float = 0.0
+    oldest_days: float = 0.0
+
+
+@dataclass(slots=True)
+class _Filled:
+    """How a volume fills up."""
+
+    full_in_days: float | None = None
+    # Day → age from which on footage goes early that day; only days on which some does.
+    horizon: dict[int, float] = field(default_factory=dict)
+
+
 def forecast(directory: DataDirectory) -> Forecast:
     """Measure the last day and project each volume of the settings."""
     now_us = directory.clock.now_us()
     measured: list[CameraForecast] = []
-    promises: dict[int, float | None] = {}
-    flows: dict[str, dict[int, float]] = defaultdict(dict)  # volume → camera key → bytes a day
+    flows: dict[str, list[_Flow]] = defaultdict(list)
     with directory.ledger.read() as tx:
-        for camera in cameras(tx):
-            days = promise(directory.settings.retention, camera).days
-            promises[camera.id] = days
-            rate, shares = _measure(tx, camera.id, now_us)
+        known = cameras(tx)
+        terms = Terms(directory.settings, known, now_us)
+        rates = _measure(tx, now_us)
+        for camera in known:
+            rate, shares = rates.get(camera.id, (None, {}))
             daily = (rate or 0.0) / 8 * 86_400 if camera.enabled and camera.url else 0.0
             for volume, share in shares.items():
-                flows[volume][camera.id] = daily * share
+                days = terms.days(camera.id, volume)
+                flows[volume].append(_Flow(camera, days, daily * share))
+            promised = terms.promises[camera.id]
             oldest = tx.execute(
                 select(func.min(_s.start_us)).where(_s.camera_id == camera.id, _s.state == "closed")
             ).scalar()
-            measured.append(CameraForecast(camera.slug, rate, daily, days, oldest))
+            measured.append(
+                CameraForecast(camera.slug, rate, daily, promised.days, promised.rule, oldest)
+            )
         volumes = tuple(
-            _project(tx, directory, name, flows[name], promises, now_us)
-            for name in directory.archive.volumes
+            _project(tx, directory, name, flows[name], terms) for name in directory.archive.volumes
         )
-    return Forecast(now_us, tuple(measured), volumes)
+        early = tally(tx, now_us - VIOLATIONS_DAYS * DAY_US)
+    return Forecast(now_us, tuple(measured), volumes, early)
 
 
-def _measure(tx: Connection, camera_id: int, now_us: int) -> tuple[float | None, dict[str, float]]:
-    """Bits per recorded second over the last day, and which part of the bytes went where."""
-    rows = tx.execute(
-        select(_s.volume, _s.start_us, _s.end_us, _s.size_bytes).where(
-            _s.camera_id == camera_id,
-            _s.origin == "live",
-            _s.end_us > now_us - MEASURED_US,
-            _s.start_us < now_us,
-        )
-    ).all()
-    size_bytes = sum(row.size_bytes for row in rows)
-    seconds = timeline.total_us(Span(row.start_us, row.end_us) for row in rows) / US
-    if seconds < SHORTEST_S or not size_bytes:
-        return None, {}
-    shares: dict[str, float] = defaultdict(float)
-    for row in rows:
-        shares[row.volume] += row.size_bytes / size_bytes
-    return size_bytes * 8 / seconds, dict(shares)
+def _measure(tx: Connection, now_us: int) -> dict[int, tuple[float | None, dict[str, float]]]:
+    """By camera: bits per recorded second over the last day, and which part went to which volume.
+
+    Live segments of a camera follow one another, so their lengths add up.
+    """
+    length = func.sum(_s.end_us - _s.start_us)
+    query = (
+        select(_s.camera_id, _s.volume, func.sum(_s.size_bytes), length)
+        .where(_s.start_us > now_us - MEASURED_US, _s.start_us < now_us, _s.origin == "live")
+        .where(_s.state.in_(("closed", "expired")))  # both: by the index of state and start
+        .group_by(_s.camera_id, _s.volume)
+    )
+    wrote: dict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for camera_id, volume, size_bytes, us in tx.execute(query):
+        wrote[camera_id][volume] = (int(size_bytes), int(us))
+    found: dict[int, tuple[float | None, dict[str, float]]] = {}
+    for camera_id, each in wrote.items():
+        total = sum(size_bytes for size_bytes, _ in each.values())
+        seconds = sum(us for _, us in each.values()) / US
+        if seconds >= SHORTEST_S and total:
+            shares = {volume: size_bytes / total for volume, (size_bytes, _) in each.items()}
+            found[camera_id] = (total * 8 / seconds, shares)
+    return found
 
 
 def _project(
-    tx: Connection,
-    directory: DataDirectory,
-    name: str,
-    flows: dict[int, float],
-    promises: dict[int, float | None],
-    now_us: int,
+    tx: Connection, directory: DataDirectory, name: str, flows: list[_Flow], terms: Terms
 ) -> VolumeForecast:
-    footage_bytes = int(
-        tx.execute(
-            select(func.coalesce(func.sum(_s.size_bytes), 0)).where(
-                _s.volume == name, _s.state == "closed"
-            )
-        ).scalar_one()
-    )
-    inflow = sum(flows.values())
-    longest = max((d for c in flows if (d := promises[c]) is not None), default=None)
+    stock, oldest, footage_bytes = _stock(tx, name, terms)
+    for flow in flows:
+        flow.oldest_days = oldest.get(flow.camera.id, 0)
+    inflow = sum(flow.bytes_per_day for flow in flows)
+    promises = [terms.promises[flow.camera.id].days for flow in flows]
+    longest = max((days for days in promises if days is not None), default=None)
+    when_full = directory.settings.volumes[name].when_full
     try:
         volume = directory.archive.volume(name)
         volume.verify()
-        free = max(0, volume.free_bytes() - directory.settings.retention.free_floor_bytes)
+        free = max(0, measure(directory, volume, footage_bytes).room_bytes)
     except (HindsightError, OSError) as trouble:
-        return VolumeForecast(name, None, footage_bytes, inflow, None, None, longest, str(trouble))
-    outflow = _falls_due(tx, name, promises, now_us)
+        return VolumeForecast(
+            name, None, footage_bytes, inflow, None, None, longest, str(trouble), when_full
+        )
+    filled = _fill(free, flows, stock)
     return VolumeForecast(
         name=name,
         free_bytes=free,
         footage_bytes=footage_bytes,
         inflow_bytes_per_day=inflow,
-        full_in_days=_full_in_days(free, flows, promises, outflow),
+        full_in_days=filled.full_in_days,
         effective_days=(free + footage_bytes) / inflow if inflow else None,
         promise_days=longest,
         error=None,
+        when_full=when_full,
+        breaks=_breaks(filled, flows, terms) if when_full == "expire_oldest" else (),
     )
 
 
-def _falls_due(
-    tx: Connection, volume: str, promises: dict[int, float | None], now_us: int
-) -> dict[int, int]:
-    """Bytes of today's stock that fall due, by day from now (0 = today); held footage never."""
+def _stock(
+    tx: Connection, volume: str, terms: Terms
+) -> tuple[dict[tuple[float | None, int], float], dict[int, int], int]:
+    """Today's footage on a volume by terms and age, each camera's greatest age, all its bytes.
+
+    What is held counts as kept for ever.
+    """
     greatest = func.max if tx.dialect.name == "sqlite" else func.greatest
-    day = ((now_us - greatest(_s.end_us, _s.created_us)) // DAY_US).label("day")
+    age = ((terms.now_us - greatest(_s.end_us, _s.created_us)) // DAY_US).label("age")
     query = (
-        select(_s.camera_id, day, func.sum(_s.size_bytes))
-        .where(_s.volume == volume, _s.state == "closed", ~held(now_us))
-        .group_by(_s.camera_id, day)
+        select(_s.camera_id, age, func.sum(_s.size_bytes))
+        .where(_s.volume == volume, _s.state == "closed")
+        .group_by(_s.camera_id, age)
     )
-    due: dict[int, int] = defaultdict(int)
-    for camera_id, age_days, size_bytes in tx.execute(query):
-        days = promises.get(camera_id)
+    stock: dict[tuple[float | None, int], float] = defaultdict(float)
+    oldest: dict[int, int] = {}
+    for camera_id, days, size_bytes in tx.execute(query):
+        stock[terms.days(camera_id, volume), int(days)] += int(size_bytes)
+        oldest[camera_id] = max(int(days), oldest.get(camera_id, 0))
+    footage_bytes = int(sum(stock.values()))
+    h = schema.hold.c
+    holding = select(h.camera_id).where(h.released_us.is_(None))
+    for camera_id, days, size_bytes in tx.execute(
+        query.where(_s.camera_id.in_(holding), held(terms.now_us))
+    ):
+        stock[terms.days(camera_id, volume), int(days)] -= int(size_bytes)
+        stock[None, int(days)] += int(size_bytes)
+    return stock, oldest, footage_bytes
+
+
+def _fill(free: float, flows: list[_Flow], stock: Stock) -> _Filled:
+    """Follow a volume day by day: what comes, what falls due, what goes early once it is full."""
+    filled = _Filled()
+    if not any(flow.bytes_per_day for flow in flows):
+        return filled
+    coming: dict[float | None, float] = defaultdict(float)
+    for flow in flows:
+        coming[flow.days] += flow.bytes_per_day
+    gain = sum(coming.values())
+    # By day of birth, today 0, and terms. What stays for ever neither falls due nor goes early.
+    kept: dict[int, dict[float, float]] = defaultdict(dict)
+    due: dict[int, list[tuple[int, float]]] = defaultdict(list)
+
+    def keep(born: int, days: float, size_bytes: float) -> None:
+        kept[born][days] = kept[born].get(days, 0.0) + size_bytes
+        due[max(0, ceil(born + days))].append((born, days))
+
+    for (days, age), size_bytes in stock.items():
         if days is not None:
-            # Of whole-day ages: what is 29 days old is due within the day under a promise of 30.
-            due[max(0, math.ceil(days - age_days) - 1)] += int(size_bytes)
-    return dict(due)
-
-
-def _full_in_days(
-    free: float,
-    flows: dict[int, float],
-    promises: dict[int, float | None],
-    outflow: dict[int, int],
-) -> float | None:
-    """Days until `free` bytes are used, None when that never comes."""
-    if not any(flows.values()):
-        return None
+            keep(-age - 1, days, size_bytes)  # of whole-day ages: 29 days old is due today of 30
+    oldest = min(kept, default=0)
+    terms = [days for days in coming if days is not None] + [d for b in kept.values() for d in b]
+    turned_over = int(max(terms, default=0)) + 2
     for day in range(HORIZON_DAYS):
-        gain = sum(flow for c, flow in flows.items() if (d := promises[c]) is None or day < d)
-        change = gain - outflow.get(day, 0)
-        if change >= free and change > 0:
-            return day + free / change
+        gone = sum(kept[born].pop(days, 0.0) for born, days in due.pop(day, ()))
+        change = gain - gone
+        if filled.full_in_days is None and change >= free and change > 0:
+            filled.full_in_days = day + max(0.0, free) / change
         free -= change
-    return None
+        for days, size_bytes in coming.items():
+            if days is not None:
+                keep(day, days, size_bytes)
+        while free < 0 and oldest < day:
+            free += sum(kept.pop(oldest, {}).values())
+            oldest += 1
+            filled.horizon[day] = day - oldest + 1
+        # Once all there is has come under these terms, as much goes as comes.
+        steady = None not in coming or filled.full_in_days is not None
+        if steady and day > (filled.full_in_days or 0) + turned_over:
+            break
+    return filled
+
+
+def _breaks(filled: _Filled, flows: list[_Flow], terms: Terms) -> tuple[Break, ...]:
+    """When each camera's footage first goes before its promise."""
+    found: list[Break] = []
+    for flow in flows:
+        promised = terms.promises[flow.camera.id]
+        if promised.days is None or filled.full_in_days is None:
+            continue
+        stays = inf if flow.days is None else flow.days
+        for day, age in filled.horizon.items():
+            if age < stays and flow.oldest_days + day + 1 >= age:
+                at_us = terms.now_us + int(max(filled.full_in_days, day) * DAY_US)
+                found.append(Break(flow.camera.slug, promised.rule, promised.days, at_us))
+                break
+    return tuple(sorted(found, key=lambda one: (one.breaks_us, one.camera)))

@@ -8,38 +8,37 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, select
 
 from storage import audit, schema
 from storage.cases import holds
-from storage.clock import US, rfc3339
+from storage.clock import rfc3339
 from storage.directory import DataDirectory, restore_ballast
+from storage.due import Doomed, Planned, due, plan
 from storage.durable import remove_empty_folders, remove_file
 from storage.errors import Held, HindsightError, NotFound, Unavailable
 from storage.fragments import facts_file
-from storage.register import cameras
-from storage.segments import expire, get, mark_unlinked, matching, not_unlinked
-from storage.settings import RetentionSettings
-from storage.vocabulary import Actor, Camera, Segment, SegmentState
-from storage.volumes import Volume
+from storage.ledger import Ledger
+from storage.promises import DAY_US as DAY_US
+from storage.promises import Broken, held
+from storage.promises import promise as promise
+from storage.segments import count_not_unlinked, expire, get, mark_unlinked, not_unlinked
+from storage.violations import record_violation
+from storage.vocabulary import Actor, Segment, SegmentState
 
-DAY_US = 86_400 * US
-MOST_PER_PASS = 50_000  # tombstones made by one pass; bounds its memory and its transaction
-MARKED_AT_ONCE = 200  # unlinked files per ledger commit
+AT_ONCE = 500  # tombstones of one transaction, at most
+HOLD_S = 0.1  # a transaction that held the ledger longer is followed by a smaller one
+SAMPLE = 50  # segments and failures of a pass that are told one by one
 log = logging.getLogger(__name__)
 _s = schema.segment.c
-_h = schema.hold.c
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """How long a camera's footage is kept. `days` None: its class is unknown, all is kept."""
-
-    days: float | None
-    rule: str  # as it stands in the settings, e.g. 'class_3_days = 30'
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +54,17 @@ class Pass:
     """What one pass did, or would do."""
 
     dry_run: bool
-    expired: list[tuple[Segment, str]] = field(default_factory=list)  # with the rule
+    expired: int = 0  # segments
+    expired_bytes: int = 0
+    early: int = 0  # of them, before their promise
+    sample: list[tuple[Segment, str]] = field(default_factory=list)  # the first, with the rule
     removed: int = 0  # files gone, of this pass and of earlier ones that had failed
     freed_bytes: int = 0
-    failed: list[Failure] = field(default_factory=list)
+    failures: int = 0  # files that could not be removed
+    failed: list[Failure] = field(default_factory=list)  # the first of them
     held_segments: int = 0  # due, but held
     held_bytes: int = 0
     undecided: list[str] = field(default_factory=list)  # cameras whose class is unknown
-
-
-def promise(settings: RetentionSettings, camera: Camera) -> Promise:
-    """The rule for a camera: its retention class if it has one, else its site class."""
-    if camera.retention_class is not None:
-        days = settings.named_days.get(camera.retention_class)
-        shown = "not set" if days is None else f"{days:g}"
-        return Promise(days, f"named_days.{camera.retention_class} = {shown}")
-    name = f"class_{camera.site_class}_days"
-    days = getattr(settings, name)
-    return Promise(days, f"{name} = {days:g}")
 
 
 def retain(
@@ -80,30 +72,59 @@ def retain(
     actor: Actor,
     *,
     dry_run: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    routine: bool = False,
+    progress: Progress = lambda done, total: None,
 ) -> Pass:
-    """One pass over the whole archive. `progress(done, total)` counts files."""
+    """One pass over the whole archive. `progress(done, total)` counts files.
+
+    A `routine` pass that finds nothing due leaves no audit row.
+    """
     result = Pass(dry_run)
     if dry_run:
-        with directory.ledger.read() as tx:
-            _plan(tx, directory, result)
+        planned = _planned(directory, result)
+        result.expired, result.expired_bytes = planned.segments, planned.size_bytes
+        first = list(islice(due(directory, planned.terms, planned.camera_ids), SAMPLE))
+        result.sample = _told(directory, first)
         return result
     with directory.exclusive("retain"):
-        now_us = directory.clock.now_us()
-        with directory.ledger.write() as tx:
-            _plan(tx, directory, result)
-            audit.record(
-                tx, actor, "retain", "archive", at_us=now_us,
-                detail={
-                    "segments": len(result.expired),
-                    "bytes": sum(segment.size_bytes for segment, _ in result.expired),
-                    "held": result.held_segments,
-                },
-            )  # fmt: skip
-            _entomb(tx, result.expired, now_us)
-        _remove(directory, result, progress)
+        planned = _planned(directory, result)
+        terms = planned.terms
+        with directory.ledger.read() as tx:
+            waiting = sum(count_not_unlinked(tx).values())
+        total = waiting + planned.segments
+        _finish_earlier(directory, result, lambda done: progress(done, total))
+        detail = {
+            "segments": planned.segments, "bytes": planned.size_bytes, "held": result.held_segments,
+        }  # fmt: skip
+        if not planned.segments and not routine:
+            with directory.ledger.write() as tx:
+                audit.record(tx, actor, "retain", "archive", at_us=terms.now_us, detail=detail)
+        # No more than was planned and audited: what turns up meanwhile waits for the next pass.
+        coming = islice(due(directory, terms, planned.camera_ids), planned.segments)
+        pace, done = Pace(), 0
+        while batch := list(islice(coming, pace.rows)):
+            began = time.monotonic()
+            with pace.write(directory.ledger) as tx:
+                if not done:
+                    audit.record(tx, actor, "retain", "archive", at_us=terms.now_us, detail=detail)
+                gone = entomb(tx, batch, directory.clock.now_us())
+            account(directory, result, gone)
+            remove(directory, result, gone)
+            done += len(batch)
+            progress(waiting + done, total)
+            if done < planned.segments:
+                pace.rest(began)
         restore_ballast(directory.root)
+    _log_failures(result)
     return result
+
+
+def would_expire(directory: DataDirectory) -> Iterator[tuple[Segment, str]]:
+    """What a pass would let go of now, with the rule: all of it, streamed."""
+    planned = plan(directory)
+    coming = due(directory, planned.terms, planned.camera_ids)
+    while batch := list(islice(coming, AT_ONCE)):
+        yield from _told(directory, batch)
 
 
 def delete(directory: DataDirectory, segment_ids: Sequence[str], rule: str, actor: Actor) -> Pass:
@@ -113,6 +134,7 @@ def delete(directory: DataDirectory, segment_ids: Sequence[str], rule: str, acto
     """
     result = Pass(dry_run=False)
     now_us = directory.clock.now_us()
+    doomed: list[Doomed] = []
     with directory.exclusive("retain"):
         with directory.ledger.write() as tx:
             found = {segment.id: segment for segment in get(tx, segment_ids)}
@@ -121,12 +143,14 @@ def delete(directory: DataDirectory, segment_ids: Sequence[str], rule: str, acto
                 if segment is None or segment.state is not SegmentState.CLOSED:
                     raise NotFound("segment {segment} is not in the ledger", segment=segment_id)
                 refuse_if_held(tx, segment, now_us)
-                result.expired.append((segment, rule))
+                doomed.append(_doomed(segment, rule))
             detail = {"rule": rule, "segments": list(segment_ids)}
             subject = f"{len(segment_ids)} segments"
             audit.record(tx, actor, "delete", subject, at_us=now_us, detail=detail)
-            _entomb(tx, result.expired, now_us)
-        _remove(directory, result, lambda done, total: None)
+            gone = entomb(tx, doomed, now_us)
+        account(directory, result, gone)
+        remove(directory, result, gone)
+    _log_failures(result)
     return result
 
 
@@ -144,90 +168,165 @@ def refuse_if_held(tx: Connection, segment: Segment, now_us: int) -> None:
 
 def unremoved(tx: Connection) -> int:
     """Tombstones whose file may still be there: retried by every pass."""
-    query = select(func.count()).where(_s.state == "expired", _s.unlinked_us.is_(None))
-    return int(tx.execute(query).scalar_one())
+    return sum(count_not_unlinked(tx).values())
 
 
-def _plan(tx: Connection, directory: DataDirectory, result: Pass) -> None:
-    """Fill in what is due and not held, oldest first, and what is due but held."""
-    now_us = directory.clock.now_us()
-    rules: dict[int, str] = {}
-    by_cutoff: dict[int, list[int]] = {}
-    for camera in cameras(tx):
-        one = promise(directory.settings.retention, camera)
-        if one.days is None:
-            result.undecided.append(camera.slug)
-            continue
-        rules[camera.id] = one.rule
-        by_cutoff.setdefault(now_us - int(one.days * DAY_US), []).append(camera.id)
-    if not by_cutoff:
-        return
-    due = and_(
-        _s.state == "closed",
-        or_(
-            *(
-                # An import is young on the day it comes in, however old its pictures are.
-                and_(_s.camera_id.in_(ids), _s.end_us <= cutoff, _s.created_us <= cutoff)
-                for cutoff, ids in by_cutoff.items()
-            )
-        ),
-    )
-    under_hold = held(now_us)
-    for segment in matching(tx, due, ~under_hold, limit=MOST_PER_PASS):
-        result.expired.append((segment, rules[segment.camera_id]))
-    kept = select(func.count(), func.coalesce(func.sum(_s.size_bytes), 0)).where(due, under_hold)
-    count, size_bytes = tx.execute(kept).one()
-    result.held_segments, result.held_bytes = int(count), int(size_bytes)
+def _planned(directory: DataDirectory, result: Pass) -> Planned:
+    found = plan(directory)
+    result.held_segments, result.held_bytes = found.held_segments, found.held_bytes
+    result.undecided += found.terms.undecided
+    return found
 
 
-def held(now_us: int) -> ColumnElement[bool]:
-    """SQL: whether a hold in force touches the segment row."""
-    return exists(
-        select(_h.id).where(
-            _h.camera_id == _s.camera_id,
-            _h.start_us < _s.end_us,
-            _h.end_us > _s.start_us,
-            _h.released_us.is_(None),
-            or_(_h.expires_us.is_(None), _h.expires_us > now_us),
-        )
-    )
+class Pace:
+    """How many rows a transaction takes: a recorder that wants the ledger must get it soon.
+
+    On a slow disk each row costs many seeks; there, fewer go at once.
+    """
+
+    def __init__(self) -> None:
+        self.rows = min(100, AT_ONCE)
+
+    @contextmanager
+    def write(self, ledger: Ledger) -> Iterator[Connection]:
+        """A write, by whose length the next batch is sized."""
+        with ledger.write() as tx:
+            began = time.monotonic()
+            yield tx
+        took_s = time.monotonic() - began
+        if took_s > HOLD_S:
+            self.rows = max(10, self.rows // 2)
+        elif took_s < HOLD_S / 3:
+            self.rows = min(AT_ONCE, self.rows * 2)
+
+    def rest(self, began: float) -> None:
+        """Between two batches, the first begun at `began`, let others have the ledger.
+
+        SQLite's writers ask again after 0.1 s at the latest: a rest longer than that lets each of
+        them in, so that nobody waits for a second batch of a busy machine.
+        """
+        time.sleep(min(0.11, (time.monotonic() - began) / 2))
 
 
-def _entomb(tx: Connection, due: Sequence[tuple[Segment, str]], now_us: int) -> None:
-    """Turn the rows into tombstones."""
+def entomb(tx: Connection, batch: Sequence[Doomed], now_us: int) -> list[Doomed]:
+    """Turn rows into tombstones and note the promises this breaks.
+
+    Returns those that went: not those that a hold touches by now, or that are no longer kept.
+    """
+    ids = [one.id for one in batch]
+    free = select(_s.id).where(_s.id.in_(ids), _s.state == "closed", ~held(now_us))
+    going = set(tx.execute(free).scalars())
+    gone = [one for one in batch if one.id in going]
     by_rule: dict[str, list[str]] = {}
-    for segment, rule in due:
-        by_rule.setdefault(rule, []).append(segment.id)
-    for rule, ids in by_rule.items():
-        for first in range(0, len(ids), 500):  # SQLite bounds the length of a statement
-            expire(tx, ids[first : first + 500], rule, now_us)
+    early: dict[tuple[int, str, Broken], list[Doomed]] = {}
+    for one in gone:
+        by_rule.setdefault(one.rule[:200], []).append(one.id)
+        if one.broken is not None:
+            early.setdefault((one.camera_id, one.volume, one.broken), []).append(one)
+    for rule, each in by_rule.items():
+        expire(tx, each, rule, now_us)
+    for (camera_id, volume, broken), ones in early.items():
+        record_violation(
+            tx, at_us=now_us, camera_id=camera_id, volume=volume,
+            start_us=min(one.start_us for one in ones), end_us=max(one.end_us for one in ones),
+            segments=len(ones), size_bytes=sum(one.size_bytes for one in ones),
+            promised_until_us=max(
+                broken.promise.until_us(one.end_us, one.created_us) for one in ones
+            ),
+            promise=broken.promise.rule, reason=broken.reason,
+        )  # fmt: skip
+    return gone
 
 
-def _remove(directory: DataDirectory, result: Pass, progress: Callable[[int, int], None]) -> None:
-    """Unlink the files of every tombstone that still has one, of this pass or an earlier one."""
-    with directory.ledger.read() as tx:
-        waiting = not_unlinked(tx)
-    absent = _absent_volumes(directory, {segment.volume for segment in waiting})
-    gone: list[Segment] = []
-    for done, segment in enumerate(waiting):
+def account(directory: DataDirectory, result: Pass, gone: Sequence[Doomed]) -> None:
+    """Count what became a tombstone."""
+    result.expired += len(gone)
+    result.expired_bytes += sum(one.size_bytes for one in gone)
+    result.early += sum(one.broken is not None for one in gone)
+    if wanted := SAMPLE - len(result.sample):
+        result.sample += _told(directory, gone[:wanted])
+
+
+def remove(directory: DataDirectory, result: Pass, dead: Sequence[Doomed]) -> None:
+    """Unlink the files of these tombstones, then note that they are gone."""
+    absent = _absent_volumes(directory, {one.volume for one in dead})
+    gone: list[Doomed] = []
+    missing: list[Doomed] = []
+    errors: dict[str, str] = {}
+    folders: dict[tuple[str, str], Path] = {}
+    for one in dead:
         try:
-            if error := absent.get(segment.volume):
+            if error := absent.get(one.volume):
                 raise error
-            _unlink(directory.archive.volume(segment.volume), segment)
+            inside, _, name = one.path.rpartition("/")
+            if (folder := folders.get((one.volume, inside))) is None:
+                folder = directory.archive.volume(one.volume).file(inside)
+                folders[one.volume, inside] = folder
+            there = _unlink(folder / name)
             # Pictures and views made of it go with it: what expired is not to be looked at.
-            shutil.rmtree(directory.cache / "segments" / segment.id, ignore_errors=True)
-            gone.append(segment)
+            if (pictures := directory.cache / "segments" / one.id).exists():
+                shutil.rmtree(pictures, ignore_errors=True)
+            (gone if there else missing).append(one)
         except (OSError, HindsightError) as error:
-            result.failed.append(Failure(segment, str(error)))
-        if len(gone) == MARKED_AT_ONCE:
-            _mark(directory, result, gone)
-            gone = []
-        progress(done + 1, len(waiting))
-    _mark(directory, result, gone)
-    if result.failed:
-        first = result.failed[0]
-        log.error("%d files not removed, first %s: %s", len(result.failed), first.segment.path,
-                  first.error)  # fmt: skip
+            errors[one.id] = str(error)
+    for (volume, _), folder in folders.items():
+        remove_empty_folders(folder, directory.archive.volume(volume).root.resolve())
+    # Were they gone already, or did the disk go away this minute?
+    absent = _absent_volumes(directory, {one.volume for one in missing})
+    for one in missing:
+        if away := absent.get(one.volume):
+            errors[one.id] = str(away)
+        else:
+            gone.append(one)
+    if gone:
+        with directory.ledger.write() as tx:
+            mark_unlinked(tx, [one.id for one in gone], directory.clock.now_us())
+    result.removed += len(gone)
+    result.freed_bytes += sum(one.size_bytes for one in gone)
+    result.failures += len(errors)
+    if wanted := list(errors)[: max(0, SAMPLE - len(result.failed))]:
+        with directory.ledger.read() as tx:
+            result.failed += [Failure(segment, errors[segment.id]) for segment in get(tx, wanted)]
+
+
+def _finish_earlier(
+    directory: DataDirectory, result: Pass, progress: Callable[[int], None]
+) -> None:
+    """Remove the files that earlier passes could not, or had no time to."""
+    with directory.ledger.read() as tx:
+        waiting = count_not_unlinked(tx)
+    absent = _absent_volumes(directory, set(waiting))
+    done = 0
+    for volume, count in waiting.items():
+        if volume in absent:  # said once, not tried for each of perhaps a million files
+            with directory.ledger.read() as tx:
+                first = not_unlinked(tx, volume=volume, limit=1)
+            result.failures += count
+            result.failed += [Failure(segment, str(absent[volume])) for segment in first]
+            continue
+        last = ""
+        while True:
+            with directory.ledger.read() as tx:
+                page = not_unlinked(tx, volume=volume, after=last, limit=AT_ONCE)
+            if not page:
+                break
+            remove(directory, result, [_doomed(segment, "") for segment in page])
+            last, done = page[-1].id, done + len(page)
+            progress(done)
+
+
+def _doomed(segment: Segment, rule: str) -> Doomed:
+    return Doomed(
+        segment.id, segment.camera_id, segment.volume, segment.path, segment.start_us,
+        segment.end_us, segment.created_us, segment.size_bytes, rule, None,
+    )  # fmt: skip
+
+
+def _told(directory: DataDirectory, some: Sequence[Doomed]) -> list[tuple[Segment, str]]:
+    """The rows of some doomed segments, in their order, with the rules."""
+    with directory.ledger.read() as tx:
+        rows = {segment.id: segment for segment in get(tx, [one.id for one in some])}
+    return [(rows[one.id], one.rule) for one in some]
 
 
 def _absent_volumes(directory: DataDirectory, names: set[str]) -> dict[str, HindsightError]:
@@ -241,19 +340,16 @@ def _absent_volumes(directory: DataDirectory, names: set[str]) -> dict[str, Hind
     return absent
 
 
-def _unlink(volume: Volume, segment: Segment) -> None:
-    """Remove the file of a tombstone and the facts beside it, durably."""
-    path = volume.file(segment.path)
-    if not remove_file(path):
-        volume.verify()  # gone already, or the disk went away this minute?
-    remove_file(facts_file(path))
-    remove_empty_folders(path.parent, volume.root.resolve())
+def _unlink(path: Path) -> bool:
+    """Remove the file of a tombstone and the facts beside it, durably; whether it was there."""
+    there = remove_file(path)
+    if (facts := facts_file(path)).exists():
+        remove_file(facts)
+    return there
 
 
-def _mark(directory: DataDirectory, result: Pass, gone: Sequence[Segment]) -> None:
-    if not gone:
-        return
-    with directory.ledger.write() as tx:
-        mark_unlinked(tx, [segment.id for segment in gone], directory.clock.now_us())
-    result.removed += len(gone)
-    result.freed_bytes += sum(segment.size_bytes for segment in gone)
+def _log_failures(result: Pass) -> None:
+    if result.failed:
+        first = result.failed[0]
+        log.error("%d files not removed, first %s: %s", result.failures, first.segment.path,
+                  first.error)  # fmt: skip

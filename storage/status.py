@@ -16,10 +16,13 @@ from storage.directory import DataDirectory
 from storage.errors import HindsightError
 from storage.generations import active_generation, newest_indexed_us
 from storage.i18n import N_, tr
+from storage.outlook import foreseen, outlook
 from storage.register import cameras as all_cameras
-from storage.retention import unremoved
+from storage.segments import newest_end_us
 from storage.vocabulary import Camera, CameraState, GapCause, Span
+from storage.volume_states import floor_bytes, in_words, volume_states
 
+MISSED_TURNS = 5  # a volume not measured for so many turns of the keeper is not looked after
 STALE_US = 30 * US  # a capture process that said nothing for so long is not recording
 
 
@@ -35,7 +38,11 @@ class CameraOverview:
     recorded_s: float  # kept, in the span
     gap_s: float  # should have been recorded and was not, in the span
     completeness: float | None  # recorded / (recorded + gap); None when nothing was expected
-    bitrate_bps: float | None  # None unless recording
+    bitrate_bps: float | None  # this and the next two: None unless recording
+    fps: float | None
+    gop_s: float | None  # from keyframe to keyframe
+    clock_offset_s: float | None  # camera's clock minus arrival; None: it says nothing
+    backlog_s: float | None  # how long footage has waited for its disk
     restarts: int
     error: str | None
     index_lag_s: float | None  # newest recorded minus newest indexed; None: nothing indexed
@@ -55,11 +62,15 @@ class VolumeOverview:
     total_bytes: int | None
     free_bytes: int | None
     error: str | None
+    floor_bytes: int = 0  # to stay free
+    quota_bytes: int | None = None  # most footage
+    footage_bytes: int | None = None  # when it was last measured; None: never yet
+    refuses: str | None = None  # why no segment may begin here, in the current language
 
     @property
     def ok(self) -> bool:
-        """Whether footage can be read from and written to it."""
-        return self.error is None
+        """Whether footage can be read from it and written to it."""
+        return self.error is None and self.refuses is None
 
 
 class StripKind(StrEnum):
@@ -109,15 +120,16 @@ def camera_overview(
 ) -> list[CameraOverview]:
     """Each camera (all by default) now and over `span` (default: today in its zone)."""
     now_us = directory.clock.now_us()
+    s = schema.segment.c
     with directory.ledger.read() as tx:
         known = states(tx)
-        ends = _newest_ends(tx)
         generation = active_generation(tx)
         indexed = newest_indexed_us(tx, generation.id) if generation else {}
         return [
             _overview(
                 tx, camera, known.get(camera.id), span or today(camera, now_us), now_us,
-                ends.get(camera.id), indexed.get(camera.id), longest_open_us(directory),
+                newest_end_us(tx, camera.id, s.state == "closed"), indexed.get(camera.id),
+                longest_open_us(directory),
             )
             for camera in (all_cameras(tx) if cameras is None else cameras)
         ]  # fmt: skip
@@ -126,15 +138,31 @@ def camera_overview(
 def volume_overview(directory: DataDirectory) -> list[VolumeOverview]:
     """Each volume of the settings."""
     result = []
+    now_us = directory.clock.now_us()
+    # What nobody measures any more is no news.
+    fresh_us = int(max(60.0, directory.settings.retention.every_s) * MISSED_TURNS * US)
+    with directory.ledger.read() as tx:
+        known = volume_states(tx)
     for volume in directory.archive.volumes.values():
         try:
-            volume.verify()
+            volume.verify_readable()
             total, free, error = volume.total_bytes(), volume.free_bytes(), None
         except HindsightError as trouble:
             total, free, error = None, None, trouble.text()
         except OSError as trouble:
             total, free, error = None, None, str(trouble)
-        result.append(VolumeOverview(volume.name, str(volume.root), total, free, error))
+        state, refuses = known.get(volume.name), None
+        if state is not None and state.refuses and now_us - state.at_us <= fresh_us:
+            refuses = in_words(state.refuses)
+        result.append(
+            VolumeOverview(
+                volume.name, str(volume.root), total, free, error,
+                floor_bytes=floor_bytes(directory.settings, volume.name),
+                quota_bytes=directory.settings.volumes[volume.name].quota_bytes,
+                footage_bytes=None if state is None else state.footage_bytes,
+                refuses=refuses,
+            )
+        )  # fmt: skip
     return result
 
 
@@ -144,33 +172,28 @@ def warnings(
     volumes: Sequence[VolumeOverview],
 ) -> list[str]:
     """What somebody should look at, in the current language; the gravest first."""
-    said = []
+    said = [v.refuses for v in volumes if v.refuses is not None and v.error is None]
     with directory.ledger.read() as tx:
         for one in overviews:
             expecting = timeline.open_expectation(tx, one.camera.id) is not None
             if one.camera.enabled and expecting and not one.recording:
                 said.append(tr(N_("camera {camera} is not recording"), camera=one.camera.slug))
-        waiting = unremoved(tx)
-    floor = directory.settings.retention.free_floor_bytes
     for volume in volumes:
         if volume.error is not None:
             said.append(volume.error)
-        elif volume.free_bytes is not None and volume.free_bytes < floor:
+        elif volume.refuses is None and (volume.free_bytes or 0) < volume.floor_bytes:
             said.append(
                 tr(
                     N_("volume {volume} has {free} MB free, recording stops below {floor} MB"),
-                    volume=volume.name, free=volume.free_bytes // 10**6, floor=floor // 10**6,
+                    volume=volume.name, free=(volume.free_bytes or 0) // 10**6,
+                    floor=volume.floor_bytes // 10**6,
                 )
             )  # fmt: skip
     if not (directory.root / "ballast").exists():
         said.append(
             tr(N_("the disk of the ledger was full: its reserve is used up; free some space"))
         )
-    if waiting:
-        said.append(
-            tr(N_("expired files not removed yet: {n}; `hindsight retain` tries again"), n=waiting)
-        )
-    return said
+    return said + foreseen(outlook(directory))
 
 
 def day_strip(directory: DataDirectory, camera: Camera, day: date) -> DayStrip:
@@ -207,7 +230,8 @@ def effective_state(camera: Camera, state: CameraState | None, now_us: int) -> s
     """What a camera really does: a recorder that fell silent records nothing."""
     if not camera.enabled:
         return "disabled"
-    if state is None or now_us - state.alive_us > STALE_US:
+    # A word from the future was said under a clock that was set back since.
+    if state is None or abs(now_us - state.alive_us) > STALE_US:
         return "stopped"
     return state.state
 
@@ -232,6 +256,7 @@ def _overview(
     # The rounding of a last picture's length is no loss, see JOIN_US.
     gap_us = sum(hole.duration_us for hole in lost if hole.duration_us > timeline.JOIN_US)
     kept_us = timeline.total_us(kept)
+    now = state if word == "recording" else None
     pictures = [us for us in (newest_us, state.last_packet_us if state else None) if us is not None]
     last_us = max(pictures, default=None)
     return CameraOverview(
@@ -243,13 +268,21 @@ def _overview(
         recorded_s=kept_us / US,
         gap_s=gap_us / US,
         completeness=None if not kept_us + gap_us else kept_us / (kept_us + gap_us),
-        bitrate_bps=state.bitrate_bps if state and word == "recording" else None,
+        bitrate_bps=now.bitrate_bps if now else None,
+        fps=now.fps if now else None,
+        gop_s=now.gop_s if now else None,
+        clock_offset_s=_seconds(state.clock_offset_us if state else None),
+        backlog_s=_seconds(now.backlog_us if now else None),
         restarts=state.restarts if state else 0,
         error=state.error if state else None,
         index_lag_s=(
             None if newest_us is None or indexed_us is None else max(0, newest_us - indexed_us) / US
         ),
     )
+
+
+def _seconds(us: int | None) -> float | None:
+    return None if us is None else us / US
 
 
 def settled_span(
@@ -264,11 +297,7 @@ def settled_span(
     if effective_state(camera, state, now_us) != "recording":
         return past
     s = schema.segment.c
-    newest = tx.execute(
-        select(func.max(s.end_us)).where(
-            s.camera_id == camera.id, s.origin == "live", s.end_us <= now_us
-        )
-    ).scalar()
+    newest = newest_end_us(tx, camera.id, s.origin == "live", until_us=now_us)
     begun = timeline.open_expectation(tx, camera.id)
     gap_end = tx.execute(
         select(func.max(schema.gap.c.end_us)).where(schema.gap.c.camera_id == camera.id)
@@ -277,9 +306,3 @@ def settled_span(
     if now_us - horizon > open_us:
         return past  # whatever its recorder says, it has closed nothing for too long
     return Span(past.start_us, max(past.start_us, min(past.end_us, horizon)))
-
-
-def _newest_ends(tx: Connection) -> dict[int, int]:
-    s = schema.segment.c
-    query = select(s.camera_id, func.max(s.end_us)).where(s.state == "closed")
-    return {row[0]: row[1] for row in tx.execute(query.group_by(s.camera_id))}

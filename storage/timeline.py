@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
 
 from storage import schema
+from storage.segments import newest_end_us, overlapping
 from storage.vocabulary import Gap, GapCause, SegmentState, Span
 
 # Two segments closer than this follow one another: the length of the last picture of a segment
@@ -117,14 +118,8 @@ def deleted(tx: Connection, camera_id: int, asked: Span) -> list[Span]:
 
 def _footage(tx: Connection, camera_id: int, asked: Span, state: SegmentState) -> list[Span]:
     s = schema.segment.c
-    rows = tx.execute(
-        select(s.start_us, s.end_us).where(
-            s.camera_id == camera_id,
-            s.state == state.value,
-            s.start_us < asked.end_us,
-            s.end_us > asked.start_us,
-        )
-    )
+    mine = select(s.start_us, s.end_us).where(s.camera_id == camera_id, s.state == state.value)
+    rows = tx.execute(overlapping(mine, asked.start_us, asked.end_us))
     return intersect([Span(start, end) for start, end in rows], [asked])
 
 
@@ -134,19 +129,19 @@ def extent(tx: Connection, camera_ids: Sequence[int], now_us: int) -> Span | Non
     An expectation that has not ended reaches to `now_us`.
     """
     s = schema.segment.c
-    ends = func.max(func.coalesce(_e.end_us, now_us))
+    latest = func.max(func.coalesce(_e.end_us, now_us))
     due = tx.execute(
-        select(func.min(_e.start_us), ends).where(_e.camera_id.in_(camera_ids))
+        select(func.min(_e.start_us), latest).where(_e.camera_id.in_(camera_ids))
     ).one()  # fmt: skip
-    kept = tx.execute(
-        select(func.min(s.start_us), func.max(s.end_us)).where(
-            s.camera_id.in_(camera_ids), s.state == "closed"
+    kept = s.state == "closed"
+    starts, ends = [due[0]], [due[1]]
+    for key in camera_ids:  # each by its index: together they would be a walk over every row
+        starts.append(
+            tx.execute(select(func.min(s.start_us)).where(s.camera_id == key, kept)).scalar()
         )
-    ).one()
-    starts = [one[0] for one in (due, kept) if one[0] is not None]
-    if not starts:
-        return None
-    return Span(min(starts), max(one[1] for one in (due, kept) if one[1] is not None))
+        ends.append(newest_end_us(tx, key, kept))
+    known = [us for us in starts if us is not None]
+    return Span(min(known), max(us for us in ends if us is not None)) if known else None
 
 
 def expected_by_camera(
@@ -168,14 +163,10 @@ def recorded_by_camera(
 ) -> dict[int, list[Span]]:
     """As `recorded`, for many cameras in one query; a camera without any is left out."""
     s = schema.segment.c
-    rows = tx.execute(
-        select(s.camera_id, s.start_us, s.end_us).where(
-            s.camera_id.in_(camera_ids),
-            s.state == "closed",
-            s.start_us < asked.end_us,
-            s.end_us > asked.start_us,
-        )
+    theirs = select(s.camera_id, s.start_us, s.end_us).where(
+        s.camera_id.in_(camera_ids), s.state == "closed"
     )
+    rows = tx.execute(overlapping(theirs, asked.start_us, asked.end_us))
     return _by_camera(((row[0], row[1], row[2]) for row in rows), asked)
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from storage.clock import local_text, rfc3339
 from storage.commands.gaps import CAUSES
 from storage.commands.status import STATES as storage_states
+from storage.events import SENTENCES, EventKind
 from storage.i18n import N_, tr
 from storage.logs import redact
 from storage.vocabulary import GapCause
@@ -24,7 +25,7 @@ def init_formats(app: Flask) -> None:
     """Register the filters."""
     app.jinja_env.filters.update(
         moment=moment, span=span_text, size=size_text, day=day_text, number=number_text,
-        percent=percent_text, cause=cause_text, state=state_text, rfc3339=rfc3339,
+        percent=percent_text, cause=cause_text, event=event_text, state=state_text, rfc3339=rfc3339,
         redact=redact, prose=prose, local=local_text,
     )  # fmt: skip
     app.jinja_env.globals.update(strength=strength)
@@ -83,6 +84,11 @@ def percent_text(share: float) -> str:
 def day_text(day: date) -> str:
     """A date with its weekday, in the words of the language."""
     return str(format_date(day, format="full"))
+
+
+def event_text(kind: str) -> str:
+    """What happened, in words; a later version's kind as it stands."""
+    return tr(SENTENCES[EventKind(kind)]) if kind in set(EventKind) else kind
 
 
 def cause_text(cause: str) -> str:

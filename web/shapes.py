@@ -171,6 +171,10 @@ class CameraStatus(_Told):
     gap_s: float
     completeness: float | None
     bitrate: float | None
+    fps: float | None
+    gop_s: float | None = Field(description="from keyframe to keyframe")
+    clock_offset_s: float | None = Field(description="the camera's clock minus arrival")
+    backlog_s: float | None = Field(description="how long footage has waited for its disk")
     restarts: int
     error: str | None
     index_lag_s: float | None
@@ -183,8 +187,12 @@ class VolumeStatus(_Told):
     root: str
     total: int | None
     free: int | None
+    floor: int
+    quota: int | None
+    footage: int | None
     ok: bool
     error: str | None
+    refuses: str | None
 
 
 class Status(_Told):

@@ -7,9 +7,9 @@ import click
 from storage.clock import optional_rfc3339, to_datetime
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.options import size_text
-from storage.forecast import Forecast, forecast
+from storage.forecast import VIOLATIONS_DAYS, Forecast, forecast
 from storage.i18n import N_, tr
-from storage.retention import DAY_US
+from storage.promises import DAY_US
 
 
 @click.command(
@@ -48,6 +48,23 @@ def command(invocation: Invocation, as_json: bool) -> None:
             for v in found.volumes
         ],
     )  # fmt: skip
+    breaks = [(v.name, one) for v in found.volumes for one in v.breaks]
+    if breaks:
+        click.echo()
+        invocation.table(
+            [N_("volume"), N_("camera"), N_("promise"), N_("breaks on")],
+            [
+                (name, one.camera, one.promise, f"{to_datetime(one.breaks_us):%Y-%m-%d}")
+                for name, one in breaks
+            ],
+        )
+    if found.violations.segments:
+        invocation.say(
+            N_("Deleted before their promise in the last {days} days: {n} segments, {size}, of"
+               " {cameras} cameras."),
+            days=VIOLATIONS_DAYS, n=found.violations.segments,
+            size=size_text(found.violations.size_bytes), cameras=found.violations.cameras,
+        )  # fmt: skip
     if found.breaks_us is None:
         invocation.say(N_("At this rate every promise is kept."))
     else:
@@ -66,6 +83,7 @@ def document(found: Forecast) -> dict[str, object]:
                 "bitrate": c.bitrate_bps,
                 "bytes_per_day": round(c.bytes_per_day),
                 "promise_days": c.promise_days,
+                "promise": c.promise,
                 "oldest": optional_rfc3339(c.oldest_us),
             }
             for c in found.cameras
@@ -84,10 +102,26 @@ def document(found: Forecast) -> dict[str, object]:
                 ),
                 "effective_days": v.effective_days,
                 "promise_days": v.promise_days,
+                "when_full": v.when_full,
+                "breaks": [
+                    {
+                        "camera": one.camera,
+                        "promise": one.promise,
+                        "promise_days": one.promise_days,
+                        "breaks_on": optional_rfc3339(one.breaks_us),
+                    }
+                    for one in v.breaks
+                ],
                 "error": v.error,
             }
             for v in found.volumes
         ],
+        "violations": {
+            "days": VIOLATIONS_DAYS,
+            "cameras": found.violations.cameras,
+            "segments": found.violations.segments,
+            "bytes": found.violations.size_bytes,
+        },
         "promise_kept": found.breaks_us is None,
         "breaks_on": optional_rfc3339(found.breaks_us),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from storage.clock import local_text, rfc3339
@@ -10,9 +12,8 @@ from storage.commands.options import size_text, watching
 from storage.errors import Unavailable
 from storage.i18n import N_
 from storage.register import cameras
-from storage.retention import Pass, retain
-
-SHOWN = 50  # lines of a table; --json has them all
+from storage.retention import Pass, retain, would_expire
+from storage.vocabulary import Segment
 
 
 @click.command(
@@ -26,33 +27,33 @@ SHOWN = 50  # lines of a table; --json has them all
 def command(invocation: Invocation, dry_run: bool, as_json: bool) -> int:
     """Exit code 7 when a file could not be removed; the next run tries it again."""
     directory = invocation.directory
+    if dry_run and as_json:
+        _stream(invocation, retain(directory, invocation.actor(), dry_run=True))
+        return 0
     with watching(invocation, N_("removing")) as progress:
         result = retain(directory, invocation.actor(), dry_run=dry_run, progress=progress)
     if as_json:
-        invocation.json(document(result))
+        invocation.json(
+            {
+                "dry_run": False,
+                "expired": [_line(segment, rule) for segment, rule in result.sample],
+                **document(result),
+            }
+        )
     else:
         _tell(invocation, result)
-    return Unavailable.exit_code if result.failed else 0
+    return Unavailable.exit_code if result.failures else 0
 
 
 def document(result: Pass) -> dict[str, object]:
-    """A pass as JSON."""
+    """A pass in sums, as JSON."""
     return {
-        "dry_run": result.dry_run,
-        "expired": [
-            {
-                "segment": segment.id,
-                "camera": segment.camera,
-                "start": rfc3339(segment.start_us),
-                "end": rfc3339(segment.end_us),
-                "size_bytes": segment.size_bytes,
-                "rule": rule,
-            }
-            for segment, rule in result.expired
-        ],
-        "expired_bytes": sum(segment.size_bytes for segment, _ in result.expired),
+        "expired_segments": result.expired,
+        "expired_bytes": result.expired_bytes,
+        "early": result.early,
         "removed": result.removed,
         "freed_bytes": result.freed_bytes,
+        "failures": result.failures,
         "failed": [
             {"segment": f.segment.id, "camera": f.segment.camera, "path": f.segment.path,
              "error": f.error}
@@ -63,28 +64,53 @@ def document(result: Pass) -> dict[str, object]:
     }  # fmt: skip
 
 
+def _line(segment: Segment, rule: str) -> dict[str, object]:
+    return {
+        "segment": segment.id,
+        "camera": segment.camera,
+        "start": rfc3339(segment.start_us),
+        "end": rfc3339(segment.end_us),
+        "size_bytes": segment.size_bytes,
+        "rule": rule,
+    }
+
+
+def _stream(invocation: Invocation, result: Pass) -> None:
+    """One JSON document with a line for each of perhaps millions of segments."""
+    click.echo('{\n "dry_run": true,\n "expired": [', nl=False)
+    comma = ""
+    for segment, rule in would_expire(invocation.directory):
+        click.echo(f"{comma}\n  {json.dumps(_line(segment, rule), ensure_ascii=False)}", nl=False)
+        comma = ","
+    sums = json.dumps(document(result), ensure_ascii=False, indent=1)
+    click.echo("\n ],\n" + sums.removeprefix("{\n"))
+
+
 def _tell(invocation: Invocation, result: Pass) -> None:
-    size = size_text(sum(segment.size_bytes for segment, _ in result.expired))
+    size = size_text(result.expired_bytes)
     if result.dry_run:
         with invocation.directory.ledger.read() as tx:
             zones = {camera.id: camera.tz for camera in cameras(tx)}
-        if result.expired:
+        if result.sample:
             invocation.table(
                 [N_("camera"), N_("start"), N_("size"), N_("rule"), N_("segment")],
                 [
                     (s.camera, local_text(s.start_us, zones[s.camera_id]),
                      size_text(s.size_bytes), rule, s.id)
-                    for s, rule in result.expired[:SHOWN]
+                    for s, rule in result.sample
                 ],
             )  # fmt: skip
-        invocation.say(
-            N_("Would be deleted: {n} segments, {size}."), n=len(result.expired), size=size
-        )
+        invocation.say(N_("Would be deleted: {n} segments, {size}."), n=result.expired, size=size)
     else:
         invocation.say(
             N_("Expired: {n} segments, {size}. Files removed: {removed}."),
-            n=len(result.expired), size=size, removed=result.removed,
+            n=result.expired, size=size, removed=result.removed,
         )  # fmt: skip
+    if result.early:
+        invocation.say(
+            N_("Of these before their promise, because the volume keeps nothing longer: {n}."),
+            n=result.early,
+        )
     if result.held_segments:
         invocation.say(
             N_("Past their promise but held, kept: {n} segments, {size}."),
@@ -98,6 +124,6 @@ def _tell(invocation: Invocation, result: Pass) -> None:
     if result.failed:
         invocation.say(
             N_("Files not removed, tried again next time: {n}. The first, {path}: {error}"),
-            n=len(result.failed), path=result.failed[0].segment.path,
+            n=result.failures, path=result.failed[0].segment.path,
             error=result.failed[0].error,
         )  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from storage.clock import local_text, optional_rfc3339
+from storage.clock import local_text, optional_rfc3339, to_datetime
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.options import asked_times, camera_and_span, length_text, size_text
 from storage.errors import Invalid
+from storage.forecast import VIOLATIONS_DAYS
 from storage.i18n import N_, tr
+from storage.outlook import Outlook, outlook
 from storage.register import find_cameras
 from storage.status import (
     CameraOverview,
@@ -61,6 +63,7 @@ def command(
             {
                 "cameras": [camera_document(one) for one in overviews],
                 "volumes": [volume_document(one) for one in volumes],
+                "keeping": keeping_document(outlook(directory)),
                 "warnings": said,
             }
         )
@@ -71,13 +74,22 @@ def command(
         invocation.say(N_("No camera is registered; `hindsight camera add` adds one."))
     click.echo()
     invocation.table(
-        [N_("volume"), N_("folder"), N_("free"), N_("size"), N_("state")],
+        [N_("volume"), N_("folder"), N_("free"), N_("size"), N_("footage"), N_("quota"),
+         N_("state")],
         [
             (v.name, v.root, size_text(v.free_bytes), size_text(v.total_bytes),
-             tr(N_("in order")) if v.ok else v.error)
+             size_text(v.footage_bytes), size_text(v.quota_bytes),
+             tr(N_("in order")) if v.ok else v.error or v.refuses)
             for v in volumes
         ],
     )  # fmt: skip
+    click.echo()
+    verified = outlook(directory).verified
+    if verified.oldest_us is not None:
+        invocation.say(
+            N_("All footage was verified since {day}, but for {n} segments never verified yet."),
+            day=f"{to_datetime(verified.oldest_us):%Y-%m-%d}", n=verified.never,
+        )  # fmt: skip
     for line in said:
         click.echo(f"! {line}")
 
@@ -119,6 +131,10 @@ def camera_document(one: CameraOverview) -> dict[str, object]:
         "gap_s": one.gap_s,
         "completeness": one.completeness,
         "bitrate": one.bitrate_bps,
+        "fps": one.fps,
+        "gop_s": one.gop_s,
+        "clock_offset_s": one.clock_offset_s,
+        "backlog_s": one.backlog_s,
         "restarts": one.restarts,
         "error": one.error,
         "index_lag_s": one.index_lag_s,
@@ -132,6 +148,28 @@ def volume_document(one: VolumeOverview) -> dict[str, object]:
         "root": one.root,
         "total": one.total_bytes,
         "free": one.free_bytes,
+        "floor": one.floor_bytes,
+        "quota": one.quota_bytes,
+        "footage": one.footage_bytes,
         "ok": one.ok,
         "error": one.error,
+        "refuses": one.refuses,
     }
+
+
+def keeping_document(ahead: Outlook) -> dict[str, object]:
+    """How keeping fares, as the interface's JSON: of the last minute."""
+    early = ahead.forecast.violations
+    return {
+        "promise_breaks_on": optional_rfc3339(ahead.forecast.breaks_us),
+        "unremoved": ahead.unremoved,
+        "violations": {
+            "days": VIOLATIONS_DAYS, "cameras": early.cameras, "segments": early.segments,
+            "bytes": early.size_bytes,
+        },
+        "verified": {
+            "never": ahead.verified.never,
+            "longest_ago": optional_rfc3339(ahead.verified.oldest_us),
+            "bad": ahead.verified.bad,
+        },
+    }  # fmt: skip

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from storage.cases import add_hold
 from storage.forecast import forecast
-from storage.retention import DAY_US
+from storage.promises import DAY_US
 from storage.segments import insert_segment
+from storage.settings import VolumeSettings
+from storage.status import warnings
+from storage.violations import Tally, record_violation
 from storage.vocabulary import Segment
-from tests.storage.media import HOUR_US, START_US, House
+from tests.storage.media import HOUR_US, START_US, US, House
 
 HOURLY_BYTES = 10**9
 
@@ -104,3 +108,90 @@ def test_an_absent_volume_is_said(house: House) -> None:
     (volume,) = forecast(house.directory).volumes
     assert "mounted" in str(volume.error)
     assert volume.free_bytes is None
+
+
+def shorter(house: House, **volume: object) -> None:
+    """The volume `main` with these settings."""
+    one = VolumeSettings(path=Path("volumes/main")).model_copy(update=volume)
+    house.directory.settings = house.directory.settings.model_copy(
+        update={"volumes": {"main": one}}
+    )
+
+
+def test_a_quota_fills_before_the_disk_does(house: House, free: dict[str, int]) -> None:
+    house.clock.now = START_US + 5 * DAY_US
+    hours_of_footage(house, 24)
+    free["bytes"] = 1000 * 24 * HOURLY_BYTES
+    shorter(house, quota_bytes=11 * 24 * HOURLY_BYTES)
+    (volume,) = forecast(house.directory).volumes
+    assert volume.full_in_days == pytest.approx(10, abs=0.01)
+    assert volume.effective_days == pytest.approx(11, abs=0.01)
+
+
+def test_each_camera_learns_the_day_on_which_its_promise_breaks(
+    house: House, free: dict[str, int]
+) -> None:
+    """Room for 40 days of two cameras of 24 GB a day each, which were promised 30 and 90."""
+    house.clock.now = START_US + 5 * DAY_US
+    house.camera("long", site_class=2)
+    for name in ("long", "gate"):
+        hours_of_footage(house, 24, name=name)
+    free["bytes"] = 40 * 2 * 24 * HOURLY_BYTES
+    (volume,) = forecast(house.directory).volumes
+    # On day 29 `gate` holds its 30 days and from then on only `long` takes more.
+    assert volume.full_in_days == pytest.approx(29 + (80 - 58), abs=1.1)
+    (one,) = volume.breaks  # there is always room for the 30 days
+    assert (one.camera, one.promise, one.promise_days) == ("long", "class_2_days = 90", 90)
+    days = (one.breaks_us - house.clock.now) / DAY_US
+    assert days == pytest.approx(volume.full_in_days, abs=1.1)
+    free["bytes"] = 20 * 2 * 24 * HOURLY_BYTES
+    breaks = forecast(house.directory).volumes[0].breaks
+    assert {one.camera for one in breaks} == {"long", "gate"}
+    assert all(19 < (one.breaks_us - house.clock.now) / DAY_US < 22 for one in breaks)
+
+
+def test_a_volume_told_to_stop_breaks_no_promise_but_fills(
+    house: House, free: dict[str, int]
+) -> None:
+    house.clock.now = START_US + 5 * DAY_US
+    hours_of_footage(house, 24)
+    free["bytes"] = 240 * HOURLY_BYTES
+    shorter(house, when_full="stop")
+    (volume,) = forecast(house.directory).volumes
+    assert (volume.breaks, volume.when_full) == ((), "stop")
+    assert volume.full_in_days == pytest.approx(10)
+
+
+def test_a_volume_that_keeps_less_fills_less(house: House, free: dict[str, int]) -> None:
+    house.clock.now = START_US + 5 * DAY_US
+    hours_of_footage(house, 24)
+    free["bytes"] = 240 * HOURLY_BYTES
+    shorter(house, keep_days=7)
+    assert forecast(house.directory).volumes[0].full_in_days is None
+
+
+def test_the_warning_comes_two_weeks_ahead(house: House, free: dict[str, int]) -> None:
+    house.clock.now = START_US + 5 * DAY_US
+    hours_of_footage(house, 24)
+    free["bytes"] = 15 * 24 * HOURLY_BYTES
+    assert warnings(house.directory, [], []) == []
+    free["bytes"] = 13 * 24 * HOURLY_BYTES
+    house.clock.forward(61 * US)  # what a page asks for every few seconds is a minute old
+    assert warnings(house.directory, [], []) == [
+        "at this bit rate class_3_days = 30 of volume main breaks on 2026-12-06: add space, or"
+        " promise less"
+    ]
+
+
+def test_recorded_violations_are_counted(house: House) -> None:
+    segment = house.segment()
+    with house.ledger.write() as tx:
+        for days in (1, 8):
+            record_violation(
+                tx, at_us=house.clock.now - days * DAY_US, camera_id=segment.camera_id,
+                volume="main", start_us=START_US, end_us=START_US + US, segments=3, size_bytes=7,
+                promised_until_us=START_US, promise="class_3_days = 30", reason="x",
+            )  # fmt: skip
+    assert forecast(house.directory).violations == Tally(1, 3, 7)
+    (line,) = warnings(house.directory, [], [])
+    assert "3 segments of 1 cameras" in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
+from storage.events import events
 from storage.register import find_camera
 from storage.rights import Verb, may
 from storage.timeline import gaps
@@ -12,6 +13,7 @@ from web.board import Watch, by_place, watches
 from web.playback import record_view
 from web.strip import day_of, day_span, parse_day, strip
 
+EVENTS_SHOWN = 20
 cameras = Blueprint("cameras", __name__, url_prefix="/cameras")
 
 
@@ -43,8 +45,9 @@ def page(camera: str) -> str:
         missing = gaps(
             tx, camera_ids=[found.id], from_us=span.start_us, to_us=span.end_us
         )  # fmt: skip
+        happenings = events(tx, camera_ids=[found.id], limit=EVENTS_SHOWN)
     return render_template(
-        "camera.html", camera=found, watch=one, strip=drawn, gaps=missing,
+        "camera.html", camera=found, watch=one, strip=drawn, gaps=missing, happenings=happenings,
         at=newest_us if one.last else None,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from storage.violations import record_violation
 from tests.storage.media import DAY_US, START_US, CommandLine, House
 
 OLD_US = START_US - 100 * DAY_US  # past the promise of class 3 by the machine's own clock
@@ -147,3 +148,30 @@ def test_a_data_directory_lost_whole_is_made_anew_around_its_volume(
     assert said["cameras"] == ["gate", "shelf"]
     assert said["one_time_password"]
     assert hindsight.json("check", "--level", "hash")["ok"] is True
+
+
+def test_violations_are_listed_by_camera_and_by_when_they_happened(
+    house: House, hindsight: CommandLine
+) -> None:
+    key = house.camera("gate").id
+    house.camera("yard")
+    assert hindsight.json("violations") == []
+    assert "No footage was deleted" in hindsight("violations").out
+    with house.ledger.write() as tx:
+        record_violation(
+            tx, at_us=START_US, camera_id=key, volume="main", start_us=START_US - DAY_US,
+            end_us=START_US - DAY_US + 60_000_000, segments=2, size_bytes=7_000_000,
+            promised_until_us=START_US + 29 * DAY_US, promise="class_3_days = 30",
+            reason="volume main is at its floor",
+        )  # fmt: skip
+    (one,) = hindsight.json("violations")
+    assert one == {
+        "at": "2026-11-18T13:00:00.000000Z", "camera": "gate", "volume": "main",
+        "start": "2026-11-17T13:00:00.000000Z", "end": "2026-11-17T13:01:00.000000Z",
+        "segments": 2, "size_bytes": 7_000_000, "promised_until": "2026-12-17T13:00:00.000000Z",
+        "promise": "class_3_days = 30", "reason": "volume main is at its floor",
+    }  # fmt: skip
+    assert hindsight.json("violations", "--camera", "yard") == []
+    assert hindsight.json("violations", "--from", "2026-11-18T13:00:01Z") == []
+    assert hindsight.json("violations", "--to", "2026-11-18T13:00:01Z") == [one]
+    assert "存储卷 main 的剩余空间已到下限" in hindsight("--lang", "zh", "violations").out

@@ -67,7 +67,8 @@ def test_status_has_the_shape_of_the_interface(house: House, hindsight: CommandL
     (camera,), (volume,) = said["cameras"], said["volumes"]
     assert set(camera) == {
         "camera", "name", "state", "since", "last_picture", "age_s", "recorded_s", "gap_s",
-        "completeness", "bitrate", "restarts", "error", "index_lag_s",
+        "completeness", "bitrate", "fps", "gop_s", "clock_offset_s", "backlog_s", "restarts",
+        "error", "index_lag_s",
     }  # fmt: skip
     assert (camera["recorded_s"], camera["gap_s"], camera["completeness"]) == (6, 0, 1)
     assert set(volume) == {
