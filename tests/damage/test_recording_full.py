@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +30,26 @@ def small(tmp_path: Path) -> Iterator[Path]:
         yield root
 
 
-def test_the_oldest_goes_and_recording_goes_on(small: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def record(small: Path, tmp_path: Path) -> Iterator[Callable[[str], Recording]]:
+    """An archive on that disk; nothing is left running."""
+    made: list[Recording] = []
+
+    def make(volume: str) -> Recording:
+        more = f'{QUICK}[volumes.main]\npath = "{small / "v"}"\n{volume}'
+        made.append(Recording(tmp_path / "data", more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_the_oldest_goes_and_recording_goes_on(
+    record: Callable[[str], Recording], tmp_path: Path
+) -> None:
     url = f"{make_clip(tmp_path / 'plain.mp4').as_uri()}?loop=1"
-    one = Recording(tmp_path / "data", QUICK, volumes={"main": small / "v"})
+    one = record("")
     cameras = [one.add(f"gate-{n}", url) for n in range(3)]
     one.start()
     until(lambda: all(one.segments(camera) for camera in cameras), 30, "all record")
@@ -60,16 +77,14 @@ def test_the_oldest_goes_and_recording_goes_on(small: Path, tmp_path: Path) -> N
     kept = {row.id: row for camera in cameras for row in one.segments(camera)}
     oldest_kept = min(row.end_us for row in kept.values() if row.id != held.id)
     assert max(row.end_us for row in gone) <= oldest_kept + 5_000_000
-    one.close()
 
 
 def test_told_to_stop_when_full_it_stops_loudly_and_deletes_nothing(
-    small: Path, tmp_path: Path
+    record: Callable[[str], Recording], small: Path, tmp_path: Path
 ) -> None:
     url = f"{make_clip(tmp_path / 'plain.mp4').as_uri()}?loop=1"
     (small / "filler").write_bytes(bytes(22_500_000))
-    more = f'{QUICK}[volumes.main]\npath = "{small / "v"}"\nwhen_full = "stop"\n'
-    one = Recording(tmp_path / "data", more)
+    one = record('when_full = "stop"\n')
     cameras = [one.add(f"gate-{n}", url) for n in range(2)]
     one.start()
     until(lambda: all("disk_full" in one.causes(c) for c in cameras), 90, "it stops")
@@ -87,7 +102,6 @@ def test_told_to_stop_when_full_it_stops_loudly_and_deletes_nothing(
     with one.directory.ledger.read() as tx:
         assert segments(tx, state=SegmentState.EXPIRED) == []
         assert {e.kind for e in events(tx)} >= {"volume_refuses", "volume_takes_again"}
-    one.close()
 
 
 def broken(one: Recording) -> list:  # type: ignore[type-arg]
