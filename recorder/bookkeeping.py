@@ -15,6 +15,7 @@ from storage.vocabulary import Gap, GapCause, Segment, Span
 
 CONNECT_GRACE_US = 5 * US
 STOP_US = 2 * US  # footage that ends this close to a stop reaches it
+AHEAD_US = 10 * US  # a web server sends so far ahead; a clock set back a little does it, too
 
 
 def taken_on(tx: Connection, camera_id: int, now_us: int, cause: GapCause, *, again: bool) -> None:
@@ -25,19 +26,22 @@ def taken_on(tx: Connection, camera_id: int, now_us: int, cause: GapCause, *, ag
     since = timeline.open_expectation(tx, camera_id)
     if since is None and not again:
         return  # expected from its first picture on, or from a first failure
-    if since is None:
+    if since is None or since > now_us:
         timeline.expect(tx, camera_id, now_us)
         since = now_us
+    _end_gap_to_come(tx, camera_id, now_us)
     last_us = _recorded_to_us(tx, camera_id, since, now_us)
     for hole in timeline.unexplained(tx, camera_id, Span(since, last_us)):
         timeline.add_gap(tx, camera_id, hole.start_us, hole.end_us, GapCause.UNKNOWN)
     if running_gap(tx, camera_id, now_us) is None:
-        timeline.open_gap(tx, camera_id, last_us, cause)
+        # A stretch that was lost before a fragment was whole had ended its gap all the same.
+        timeline.open_gap(tx, camera_id, _after_gaps(tx, camera_id, last_us), cause)
 
 
 def began(tx: Connection, camera_id: int, start_us: int, taken_on_us: int) -> None:
     """A segment begins: the gap before it, if any, ends."""
-    if timeline.open_expectation(tx, camera_id) is None:
+    since = timeline.open_expectation(tx, camera_id)
+    if since is None or since > start_us:
         waited = start_us - taken_on_us > CONNECT_GRACE_US
         timeline.expect(tx, camera_id, taken_on_us if waited else start_us)
         if waited:
@@ -93,10 +97,12 @@ def unwritten(tx: Connection, camera_id: int, lost: Span, cause: GapCause, detai
 def paused(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
     """The recorder stops, the camera is still expected: a gap that the next start closes."""
     _note_never_began(tx, camera_id, began_us, now_us)
+    _end_gap_to_come(tx, camera_id, now_us)
     since = timeline.open_expectation(tx, camera_id)
     if since is not None and running_gap(tx, camera_id, now_us) is None:
         last_us = _recorded_to_us(tx, camera_id, since, now_us)
-        timeline.open_gap(tx, camera_id, last_us, GapCause.SHUTDOWN)
+        start_us = _after_gaps(tx, camera_id, last_us)
+        timeline.open_gap(tx, camera_id, start_us, GapCause.SHUTDOWN)
 
 
 def ended(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
@@ -108,11 +114,12 @@ def ended(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
     since = timeline.open_expectation(tx, camera_id)
     if since is None:
         return
-    last_us = _recorded_to_us(tx, camera_id, since, now_us + STOP_US)
+    last_us = _recorded_to_us(tx, camera_id, since, now_us)
     if running_gap(tx, camera_id, now_us) is not None:
         timeline.close_gap(tx, camera_id, now_us)
     elif now_us - last_us > STOP_US:
-        timeline.add_gap(tx, camera_id, last_us, now_us, GapCause.UNKNOWN)
+        start_us = _after_gaps(tx, camera_id, last_us)
+        timeline.add_gap(tx, camera_id, start_us, now_us, GapCause.UNKNOWN)
     else:
         now_us = last_us
     timeline.end_expectation(tx, camera_id, now_us)
@@ -132,16 +139,30 @@ def _after_gaps(tx: Connection, camera_id: int, start_us: int) -> int:
     return start_us
 
 
+def recorded_to_us(tx: Connection, camera_id: int, now_us: int) -> int | None:
+    """Where the footage ends, whether it is still kept or expired. What lies far beyond `now_us`
+    was recorded under a wrong clock and does not count."""
+    return segments.newest_end_us(tx, camera_id, begun_us=now_us + AHEAD_US)
+
+
 def _recorded_to_us(tx: Connection, camera_id: int, since_us: int, now_us: int) -> int:
-    newest, _ = segments.neighbours(tx, camera_id, now_us)
-    return since_us if newest is None else max(since_us, newest.end_us)
+    return max(since_us, recorded_to_us(tx, camera_id, now_us) or since_us)
+
+
+def _end_gap_to_come(tx: Connection, camera_id: int, now_us: int) -> None:
+    """Noted before the machine's clock was set back, it says nothing of now."""
+    running = running_gap(tx, camera_id, now_us)
+    if running is not None and running.start_us > now_us:
+        timeline.close_gap(tx, camera_id, now_us)
 
 
 def _note_never_began(tx: Connection, camera_id: int, began_us: int, now_us: int) -> None:
     """A camera that neither sent nor failed since it was taken on was expected too."""
-    if timeline.expected(tx, camera_id, Span(began_us, now_us)):
+    began_us = min(began_us, now_us)  # the machine's clock may have been set back
+    if timeline.expected(tx, camera_id, Span(began_us, now_us + 1)):
         return
     timeline.expect(tx, camera_id, began_us)
+    timeline.close_gap(tx, camera_id, began_us)
     timeline.open_gap(
         tx, camera_id, began_us, GapCause.CONNECT_FAILED, "nothing had come before the stop"
     )

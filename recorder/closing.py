@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 
 from recorder.bookkeeping import closed
@@ -20,7 +22,8 @@ from storage.durable import (
 )
 from storage.errors import HindsightError
 from storage.fragments import Facts, Layout, facts_document, facts_file, read_facts, scan
-from storage.rebuild import live_row
+from storage.promises import DAY_US
+from storage.rebuild import ended_by, live_row
 from storage.vocabulary import Camera, Segment
 from storage.volumes import Volume
 
@@ -74,9 +77,10 @@ def adopt_leftovers(directory: DataDirectory, camera: Camera, volume: Volume) ->
     except HindsightError as error:
         log.warning("leftovers on volume %s wait: %s", volume.name, error)
         return adopted
-    for path in _waiting(directory, camera, volume):
+    waiting = list(_waiting(directory, camera, volume))
+    for path, after in zip_longest(waiting, waiting[1:]):
         try:
-            row = _adopt(camera, volume, path)
+            row = _adopt(camera, volume, path, after)
         except (HindsightError, OSError) as error:
             log.warning("%s cannot be adopted: %s", path, error)
             continue
@@ -88,27 +92,41 @@ def adopt_leftovers(directory: DataDirectory, camera: Camera, volume: Volume) ->
 
 
 def _waiting(directory: DataDirectory, camera: Camera, volume: Volume) -> Iterator[Path]:
-    """Files of the camera without a row. Folders are days: those before the day of its newest
-    footage are settled, for every start looks here."""
+    """Files of the camera without a row, by start. Folders are days, and every start looks here:
+    those before the day of its newest footage are settled. Not so the last ones of a volume that
+    was away while others were recorded to, or whose last segment began before midnight."""
     folder = volume.root / camera.slug
     if not folder.is_dir():
         return
+    days = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     with directory.ledger.read() as tx:
         newest = segments.last_segment(tx, camera.id, "live")
-        settled = None if newest is None else utc_day(newest.start_us)
-        from_us = None if settled is None else day_start_us(settled)
-        rows = segments.segments(tx, camera_ids=[camera.id], from_us=from_us, state=None)
-    known = {row.path for row in rows if row.volume == volume.name}
-    first = "" if settled is None else settled.isoformat()
-    for day in sorted(entry for entry in folder.iterdir() if entry.name >= first):
-        for path in sorted(day.glob("*/*")):
-            relative = str(path.relative_to(volume.root))
-            unfinished = path.name.endswith(OPEN_SUFFIX)
-            if unfinished or (path.suffix == SUFFIX and relative not in known):
-                yield path
+    first = "" if newest is None else utc_day(newest.start_us).isoformat()
+    for day in days:
+        if day.name >= first or day in days[-2:]:
+            known = _known(directory, camera, volume, day.name)
+            for path in sorted(day.glob("*/*")):
+                relative = str(path.relative_to(volume.root))
+                unfinished = path.name.endswith(SUFFIX + OPEN_SUFFIX)
+                if unfinished or (path.suffix == SUFFIX and relative not in known):
+                    yield path
 
 
-def _adopt(camera: Camera, volume: Volume, path: Path) -> Segment | None:
+def _known(directory: DataDirectory, camera: Camera, volume: Volume, day: str) -> set[str]:
+    """Paths of all rows of a day, tombstones included."""
+    try:
+        from_us = day_start_us(date.fromisoformat(day))
+    except ValueError:  # a folder of somebody else's
+        return set()
+    with directory.ledger.read() as tx:
+        rows = segments.segments(
+            tx, camera_ids=[camera.id], from_us=from_us, to_us=from_us + DAY_US, state=None
+        )
+    return {row.path for row in rows if row.volume == volume.name}
+
+
+def _adopt(camera: Camera, volume: Volume, path: Path, after: Path | None) -> Segment | None:
+    """`after`: the next file that waits. It may say where this one ends."""
     if path.name.endswith(OPEN_SUFFIX):
         return None if is_locked(path) else salvage(camera, volume, path)
     media = volume.lying(path)
@@ -121,7 +139,24 @@ def _adopt(camera: Camera, volume: Volume, path: Path) -> Segment | None:
         return None
     log.warning("camera %s: %s had no row", camera.slug, path.name)
     size, digest = media.size_bytes(), media.sha256()
-    return _recovered_row(camera, volume, path, facts, layout, size, digest)
+    successor = None if after is None else _said_by(camera, volume, after)
+    return _recovered_row(camera, volume, path, facts, layout, size, digest, successor)
+
+
+def _said_by(camera: Camera, volume: Volume, path: Path) -> Segment | None:
+    """What a file that has no row yet says of itself."""
+    media = volume.lying(path)
+    try:
+        layout = scan(media)
+        facts = read_facts(media, layout)
+    except (HindsightError, OSError):  # said when it is its turn
+        return None
+    if facts is None:
+        return None
+    return live_row(
+        facts, layout, camera_id=camera.id, volume=volume.name, path="", size_bytes=0, sha256="",
+        recovered=True,
+    )  # fmt: skip
 
 
 def _is_of(camera: Camera, facts: Facts, path: Path) -> bool:
@@ -131,13 +166,15 @@ def _is_of(camera: Camera, facts: Facts, path: Path) -> bool:
 
 
 def _recovered_row(
-    camera: Camera, volume: Volume, path: Path, facts: Facts, layout: Layout, size: int, digest: str
-) -> Segment:
+    camera: Camera, volume: Volume, path: Path, facts: Facts, layout: Layout, size: int,
+    digest: str, after: Segment | None = None,
+) -> Segment:  # fmt: skip
     row = live_row(
         facts, layout, camera_id=camera.id, volume=volume.name,
         path=str(path.resolve().relative_to(volume.root.resolve())), size_bytes=size,
         sha256=digest, recovered=True,
     )  # fmt: skip
+    row = ended_by(row, after)
     # That it was recovered is not in the file: its row lies beside it, for `rebuild`.
     try:
         write_file(facts_file(path), facts_document(row))

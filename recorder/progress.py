@@ -60,6 +60,10 @@ class Progress:
         """How long footage that was handed over has waited for the disk."""
         return 0 if self.tape is None else int(self.tape.backlog_s * US)
 
+    def forget_times(self) -> None:
+        """What lies on disk was dated by a clock that was set since."""
+        self.kept = Kept(self.kept.chain, None)
+
     def start_after(self, chain: str | None, to_us: int | None) -> None:
         """What is on disk from before."""
         self.chain, self.recorded_to_us, self.kept = chain, to_us, Kept(chain, to_us)

@@ -196,14 +196,12 @@ class Station(threading.Thread):
         try:
             with self.directory.ledger.read() as tx:
                 newest = segments.last_segment(tx, self.camera.id, "live")
-                latest, _ = segments.neighbours(tx, self.camera.id, self.directory.clock.now_us())
+                now_us = self.directory.clock.now_us()
+                ends_us = bookkeeping.recorded_to_us(tx, self.camera.id, now_us)
         except HindsightError as error:  # a busy ledger: the chain begins anew
             log.error("camera %s: %s", self.camera.slug, error)
         else:
-            self.progress.start_after(
-                None if newest is None else newest.sha256,
-                None if latest is None else latest.end_us,
-            )
+            self.progress.start_after(None if newest is None else newest.sha256, ends_us)
 
     def _adopt_on(self, disk: Disk, done: threading.Event) -> None:
         try:

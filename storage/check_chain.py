@@ -91,10 +91,19 @@ def _forks(tx: Connection) -> Iterator[Finding]:
 
 
 def _fork(named: Sequence[Segment], following: Sequence[Segment]) -> Finding:
+    others = ", ".join(segment.id for segment in following)
+    if any(segment.recovered for segment in following):
+        # What a disk that was away kept was adopted after recording had gone on elsewhere.
+        return of_segment(
+            following[-1], 13,
+            N_("segments {others} ({camera}) both follow {before}: one was recovered when"
+               " recording had gone on without it, or was put there"),
+            loss=False, others=others, before=named[0].id,
+        )  # fmt: skip
     return of_segment(
         following[-1], 13,
         N_("segments {others} ({camera}) both follow {before}: one of them was put there"),
-        others=", ".join(segment.id for segment in following), before=named[0].id,
+        others=others, before=named[0].id,
     )  # fmt: skip
 
 

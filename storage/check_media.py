@@ -11,7 +11,7 @@ from pathlib import Path
 from storage.boxes import payload_of, read_movie, top_boxes
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.durable import OPEN_SUFFIX, is_locked
+from storage.durable import OPEN_SUFFIX, UNUSABLE_SUFFIX, is_locked
 from storage.errors import DataLoss, HindsightError, Invalid
 from storage.findings import Finding, Level, Progress, of_segment
 from storage.fragments import FACTS_SUFFIX, Layout, facts_file, read_facts
@@ -215,6 +215,12 @@ def check_strangers(
                 if _is_recording(volume.lying(file))
                 else N_("{path} was never closed and is no recording, maybe an import that broke"
                         " off; nothing takes it in, import the original again"),
+                {"path": path}, loss=False, volume=volume.name, path=path,
+            )  # fmt: skip
+        elif path.endswith(UNUSABLE_SUFFIX):
+            yield Finding(
+                5, N_("{path} holds no whole fragment: its recorder was lost too early; nothing"
+                      " is in it that could be taken in"),
                 {"path": path}, loss=False, volume=volume.name, path=path,
             )  # fmt: skip
         else:

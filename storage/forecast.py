@@ -20,6 +20,7 @@ from storage.directory import DataDirectory
 from storage.errors import HindsightError
 from storage.promises import DAY_US, Terms, held
 from storage.register import cameras
+from storage.segments import KEPT
 from storage.violations import Tally, tally
 from storage.vocabulary import Camera
 from storage.volume_states import measure
@@ -122,7 +123,7 @@ def forecast(directory: DataDirectory) -> Forecast:
                 flows[volume].append(_Flow(camera, days, daily * share))
             promised = terms.promises[camera.id]
             oldest = tx.execute(
-                select(func.min(_s.start_us)).where(_s.camera_id == camera.id, _s.state == "closed")
+                select(func.min(_s.start_us)).where(_s.camera_id == camera.id, KEPT)
             ).scalar()
             measured.append(
                 CameraForecast(camera.slug, rate, daily, promised.days, promised.rule, oldest)

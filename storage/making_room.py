@@ -22,6 +22,7 @@ from storage.due import Doomed, due
 from storage.promises import Broken, Terms, held
 from storage.register import cameras
 from storage.retention import AT_ONCE, Pass
+from storage.segments import KEPT
 from storage.vocabulary import Actor
 from storage.volume_states import (
     KEPT_ONLY,
@@ -186,7 +187,7 @@ def _refusal(directory: DataDirectory, made: Made) -> str:
     with directory.ledger.read() as tx:
         keys = {hold.camera_id for hold in holds(tx, at_us=now_us)}
         query = select(func.coalesce(func.sum(_s.size_bytes), 0)).where(
-            _s.camera_id.in_(keys), _s.volume == made.volume, _s.state == "closed", held(now_us)
+            _s.camera_id.in_(keys), _s.volume == made.volume, KEPT, held(now_us)
         )
         held_bytes = int(tx.execute(query).scalar_one())
     return KEPT_ONLY.format(why=made.before.why, held=held_bytes // 10**6)

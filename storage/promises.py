@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from storage import schema
 from storage.clock import US
 from storage.i18n import N_
+from storage.segments import KEPT
 from storage.settings import RetentionSettings, Settings
 from storage.vocabulary import Camera
 
@@ -105,7 +106,7 @@ class Terms:
                 ),
             )
             until = max(until, *(self._before(cap) for cap in capped.values()))
-        return and_(_s.state == "closed", _s.camera_id == camera_id, _s.start_us <= until, aged)
+        return and_(KEPT, _s.camera_id == camera_id, _s.start_us <= until, aged)
 
     def _before(self, days: float) -> int:
         return self.now_us - int(days * DAY_US)

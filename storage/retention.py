@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -29,7 +29,7 @@ from storage.ledger import Ledger
 from storage.promises import DAY_US as DAY_US
 from storage.promises import Broken, held
 from storage.promises import promise as promise
-from storage.segments import count_not_unlinked, expire, get, mark_unlinked, not_unlinked
+from storage.segments import KEPT, count_not_unlinked, expire, get, mark_unlinked, not_unlinked
 from storage.violations import record_violation
 from storage.vocabulary import Actor, Segment, SegmentState
 
@@ -90,9 +90,10 @@ def retain(
         planned = _planned(directory, result)
         terms = planned.terms
         with directory.ledger.read() as tx:
-            waiting = sum(count_not_unlinked(tx).values())
+            earlier = count_not_unlinked(tx)
+        waiting = sum(earlier.values())
         total = waiting + planned.segments
-        _finish_earlier(directory, result, lambda done: progress(done, total))
+        _finish_earlier(directory, result, earlier, lambda done: progress(done, total))
         detail = {
             "segments": planned.segments, "bytes": planned.size_bytes, "held": result.held_segments,
         }  # fmt: skip
@@ -214,7 +215,7 @@ def entomb(tx: Connection, batch: Sequence[Doomed], now_us: int) -> list[Doomed]
     Returns those that went: not those that a hold touches by now, or that are no longer kept.
     """
     ids = [one.id for one in batch]
-    free = select(_s.id).where(_s.id.in_(ids), _s.state == "closed", ~held(now_us))
+    free = select(_s.id).where(_s.id.in_(ids), KEPT, ~held(now_us))
     going = set(tx.execute(free).scalars())
     gone = [one for one in batch if one.id in going]
     by_rule: dict[str, list[str]] = {}
@@ -290,11 +291,12 @@ def remove(directory: DataDirectory, result: Pass, dead: Sequence[Doomed]) -> No
 
 
 def _finish_earlier(
-    directory: DataDirectory, result: Pass, progress: Callable[[int], None]
+    directory: DataDirectory,
+    result: Pass,
+    waiting: Mapping[str, int],
+    progress: Callable[[int], None],
 ) -> None:
-    """Remove the files that earlier passes could not, or had no time to."""
-    with directory.ledger.read() as tx:
-        waiting = count_not_unlinked(tx)
+    """Remove the files, so many on each volume, that earlier passes could not."""
     absent = _absent_volumes(directory, set(waiting))
     done = 0
     for volume, count in waiting.items():

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -29,6 +30,12 @@ metadata = MetaData(
 )
 # SQLite gives an alias of rowid only to INTEGER; PostgreSQL wants 64 bits.
 Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _index_where(name: str, *columns: str, where: str) -> Index:
+    """An index of some rows only."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
 
 camera = Table(
     "camera",
@@ -111,6 +118,19 @@ segment = Table(
     Index("ix_segment_camera_start", "camera_id", "start_us"),
     Index("ix_segment_state_start", "state", "start_us"),
     Index("ix_segment_sha256", "sha256"),
+    Index("ix_segment_camera_id", "camera_id", "id"),
+    _index_where("ix_segment_kept", "camera_id", "start_us", where="expired_us IS NULL"),
+    # The few that are longer than two hours, all of them imports: who looks back for what reaches
+    # into a span looks two hours back, and here.
+    _index_where(
+        "ix_segment_long", "camera_id", "start_us", where="end_us - start_us > 7200000000"
+    ),
+    _index_where(
+        "ix_segment_waiting",
+        "volume",
+        "id",
+        where="expired_us IS NOT NULL AND unlinked_us IS NULL",
+    ),
 )
 
 verification = Table(

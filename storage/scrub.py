@@ -13,7 +13,7 @@ from storage.clock import US
 from storage.directory import DataDirectory
 from storage.findings import Finding, Level, Progress, no_progress
 from storage.promises import DAY_US
-from storage.segments import get
+from storage.segments import KEPT, get
 from storage.vocabulary import Segment
 from storage.volumes import Volume
 
@@ -74,7 +74,7 @@ def verified(tx: Connection) -> Verified:
         )
         .select_from(schema.verification)
         .join(schema.segment, _s.id == _v.segment_id)
-        .where(_s.state == "closed")
+        .where(KEPT)
     )
     count, oldest_us, bad = tx.execute(query).one()
     return Verified(tx.execute(closed).scalar_one() - count, oldest_us, int(bad))
@@ -118,7 +118,7 @@ class Scrubber:
         query = (
             select(_s.id)
             .outerjoin(schema.verification, _v.segment_id == _s.id)
-            .where(_s.id > self._after, _s.state == "closed", _s.volume.in_(list(volumes)))
+            .where(_s.id > self._after, KEPT, _s.volume.in_(list(volumes)))
             .where(_v.segment_id.is_(None))
             .order_by(_s.id)
             .limit(AT_ONCE)

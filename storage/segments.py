@@ -33,6 +33,9 @@ LONG = text(f"segment.end_us - segment.start_us > {LONG_US}")
 # A literal, because no bound parameter proves to SQLite that an index of such rows will do.
 WAITING = text("segment.expired_us IS NOT NULL AND segment.unlinked_us IS NULL")
 _s = schema.segment.c
+# That a row is `closed`, said so that SQLite looks for it by id, or by camera and start: told
+# `state = 'closed'` it walks over every row of that state, of all cameras.
+KEPT = _s.expired_us.is_(None)
 _FIELDS = [field.name for field in fields(Segment)]
 _COLUMNS = [
     schema.camera.c.slug.label("camera") if name == "camera" else _s[name] for name in _FIELDS
@@ -83,11 +86,16 @@ def iterate(
     if camera_ids is not None:
         query = query.where(_s.camera_id.in_(camera_ids))
     if state is not None:
-        query = query.where(_s.state == state.value)
+        query = query.where(in_state(state))
     found = overlapping(query, from_us, to_us).subquery()
     ordered = select(found).order_by(found.c.camera, found.c.start_us, found.c.id).limit(limit)
     for row in tx.execute(ordered):
         yield _segment(row)
+
+
+def in_state(state: SegmentState) -> ColumnElement[bool]:
+    """SQL: rows of a state, by the index that the rest of the question asks for; see KEPT."""
+    return KEPT if state is SegmentState.CLOSED else ~KEPT
 
 
 def overlapping(
@@ -108,10 +116,17 @@ def overlapping(
 
 
 def newest_end_us(
-    tx: Connection, camera_id: int, *where: ColumnElement[bool], until_us: int | None = None
+    tx: Connection,
+    camera_id: int,
+    *where: ColumnElement[bool],
+    until_us: int | None = None,
+    begun_us: int | None = None,
 ) -> int | None:
-    """The latest end (not after `until_us`) of a camera's segments that fulfil `where`."""
+    """The latest end (not after `until_us`) of a camera's segments (begun by `begun_us`) that
+    fulfil `where`."""
     mine = select(_s.end_us.label("end_us")).where(_s.camera_id == camera_id, *where)
+    if begun_us is not None:
+        mine = mine.where(_s.start_us <= begun_us)
     if until_us is not None:
         mine = mine.where(_s.end_us <= until_us)
     last: int | None = tx.execute(mine.order_by(_s.start_us.desc()).limit(1)).scalar()
@@ -125,7 +140,10 @@ def newest_end_us(
 
 def segment_at(tx: Connection, camera_id: int, at_us: int) -> Segment | None:
     """The closed segment of a camera that holds the instant, or None."""
-    query = _query().where(_s.camera_id == camera_id, _s.state == "closed")
+    before, _ = neighbours(tx, camera_id, at_us)
+    if before is None or before.end_us > at_us:
+        return before  # nearly always: the last to start is the one
+    query = _query().where(_s.camera_id == camera_id, KEPT)
     found = overlapping(query, at_us, at_us + 1).order_by(desc("start_us"))
     row = tx.execute(found.limit(1)).first()
     return None if row is None else _segment(row)
@@ -133,7 +151,7 @@ def segment_at(tx: Connection, camera_id: int, at_us: int) -> Segment | None:
 
 def neighbours(tx: Connection, camera_id: int, at_us: int) -> tuple[Segment | None, Segment | None]:
     """(last closed segment that starts at or before, first that starts after)."""
-    base = _query().where(_s.camera_id == camera_id, _s.state == "closed").limit(1)
+    base = _query().where(_s.camera_id == camera_id, KEPT).limit(1)
     before = tx.execute(
         base.where(_s.start_us <= at_us).order_by(_s.start_us.desc())
     ).first()  # fmt: skip
@@ -191,7 +209,7 @@ def expire(tx: Connection, segment_ids: Sequence[str], rule: str, at_us: int) ->
     """Turn closed rows into tombstones: the step before any file is unlinked."""
     result = tx.execute(
         update(schema.segment)
-        .where(_s.id.in_(segment_ids), _s.state == "closed")
+        .where(_s.id.in_(segment_ids), KEPT)
         .values(state="expired", expired_us=at_us, expired_rule=rule)
     )
     return result.rowcount
@@ -221,7 +239,7 @@ def pages(
     last = ""
     while True:
         with ledger.read() as tx:
-            query = _query().where(_s.state == state.value, _s.id > last)
+            query = _query().where(in_state(state), _s.id > last)
             rows = tx.execute(query.order_by(_s.id).limit(size))
             page = [_segment(row) for row in rows]
         if not page:

@@ -18,7 +18,7 @@ from storage.generations import active_generation, newest_indexed_us
 from storage.i18n import N_, tr
 from storage.outlook import foreseen, outlook
 from storage.register import cameras as all_cameras
-from storage.segments import newest_end_us
+from storage.segments import KEPT, newest_end_us
 from storage.vocabulary import Camera, CameraState, GapCause, Span
 from storage.volume_states import floor_bytes, in_words, volume_states
 
@@ -120,7 +120,6 @@ def camera_overview(
 ) -> list[CameraOverview]:
     """Each camera (all by default) now and over `span` (default: today in its zone)."""
     now_us = directory.clock.now_us()
-    s = schema.segment.c
     with directory.ledger.read() as tx:
         known = states(tx)
         generation = active_generation(tx)
@@ -128,7 +127,7 @@ def camera_overview(
         return [
             _overview(
                 tx, camera, known.get(camera.id), span or today(camera, now_us), now_us,
-                newest_end_us(tx, camera.id, s.state == "closed"), indexed.get(camera.id),
+                newest_end_us(tx, camera.id, KEPT), indexed.get(camera.id),
                 longest_open_us(directory),
             )
             for camera in (all_cameras(tx) if cameras is None else cameras)

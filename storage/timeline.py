@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
 
 from storage import schema
-from storage.segments import newest_end_us, overlapping
+from storage.segments import KEPT, in_state, newest_end_us, overlapping
 from storage.vocabulary import Gap, GapCause, SegmentState, Span
 
 # Two segments closer than this follow one another: the length of the last picture of a segment
@@ -118,7 +118,7 @@ def deleted(tx: Connection, camera_id: int, asked: Span) -> list[Span]:
 
 def _footage(tx: Connection, camera_id: int, asked: Span, state: SegmentState) -> list[Span]:
     s = schema.segment.c
-    mine = select(s.start_us, s.end_us).where(s.camera_id == camera_id, s.state == state.value)
+    mine = select(s.start_us, s.end_us).where(s.camera_id == camera_id, in_state(state))
     rows = tx.execute(overlapping(mine, asked.start_us, asked.end_us))
     return intersect([Span(start, end) for start, end in rows], [asked])
 
@@ -133,13 +133,12 @@ def extent(tx: Connection, camera_ids: Sequence[int], now_us: int) -> Span | Non
     due = tx.execute(
         select(func.min(_e.start_us), latest).where(_e.camera_id.in_(camera_ids))
     ).one()  # fmt: skip
-    kept = s.state == "closed"
     starts, ends = [due[0]], [due[1]]
     for key in camera_ids:  # each by its index: together they would be a walk over every row
         starts.append(
-            tx.execute(select(func.min(s.start_us)).where(s.camera_id == key, kept)).scalar()
+            tx.execute(select(func.min(s.start_us)).where(s.camera_id == key, KEPT)).scalar()
         )
-        ends.append(newest_end_us(tx, key, kept))
+        ends.append(newest_end_us(tx, key, KEPT))
     known = [us for us in starts if us is not None]
     return Span(min(known), max(us for us in ends if us is not None)) if known else None
 
@@ -163,9 +162,7 @@ def recorded_by_camera(
 ) -> dict[int, list[Span]]:
     """As `recorded`, for many cameras in one query; a camera without any is left out."""
     s = schema.segment.c
-    theirs = select(s.camera_id, s.start_us, s.end_us).where(
-        s.camera_id.in_(camera_ids), s.state == "closed"
-    )
+    theirs = select(s.camera_id, s.start_us, s.end_us).where(s.camera_id.in_(camera_ids), KEPT)
     rows = tx.execute(overlapping(theirs, asked.start_us, asked.end_us))
     return _by_camera(((row[0], row[1], row[2]) for row in rows), asked)
 

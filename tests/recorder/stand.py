@@ -123,7 +123,7 @@ class Stand:
     def unexplained(self) -> list[Span]:
         """Up to the end of the newest footage, as far as it is past."""
         ends_us = max(row.end_us for row in self.rows())
-        asked = Span(0, min(ends_us, self.clock.now_us()))
+        asked = Span(0, min(ends_us, self.house.directory.clock.now_us()))
         with self.house.ledger.read() as tx:
             return timeline.unexplained(tx, self.camera.id, asked)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recorder import bookkeeping
-from storage import timeline
+from storage import segments, timeline
 from storage.clock import US
 from storage.vocabulary import Gap, GapCause, Segment, Span
 from tests.storage.media import START_US, House
@@ -169,6 +169,75 @@ def test_process_lost_before_its_first_word_is_a_gap(house: House) -> None:
     life.records(7, 10)
     life.ends(10)
     assert life.gaps() == [("stalled", 5, 7)]
+
+
+def test_process_lost_before_a_whole_fragment_has_no_instant_told_twice(house: House) -> None:
+    life = Life(house)
+    life.taken_on(0)
+    life.records(0, 10)
+    life.taken_on(20, again=True)
+    with house.ledger.write() as tx:
+        bookkeeping.began(tx, life.camera_id, at(21), at(20))  # and is killed at once
+    life.taken_on(30, again=True)
+    assert life.gaps() == [("unknown", 10, 21), ("unknown", 21, None)]
+    assert life.unexplained(40) == []
+
+
+def test_gap_begins_where_footage_ended_though_it_has_expired(house: House) -> None:
+    life = Life(house)
+    life.taken_on(0)
+    row = life.records(0, 10)
+    with house.ledger.write() as tx:
+        segments.expire(tx, [row.id], "30 days", at(3000))
+    life.taken_on(4000)
+    assert life.gaps() == [("unknown", 10, None)]
+    life.pauses(5000)
+    assert life.unexplained(5000) == []
+
+
+def test_footage_somewhat_ahead_of_the_clock_is_no_gap(house: House) -> None:
+    life = Life(house)
+    life.taken_on(0)
+    life.records(0, 10)
+    life.records(10, 12)
+    life.pauses(9)  # the machine's clock was set back a little
+    assert life.gaps() == [("shutdown", 12, None)]
+
+
+def test_stop_after_the_clock_was_set_back_is_a_gap_from_then_on(house: House) -> None:
+    life = Life(house)
+    life.taken_on(3600)  # by a clock an hour ahead, which is set right at once
+    life.records(10, 20)
+    life.pauses(20)
+    life.taken_on(50)
+    life.records(55, 60)
+    life.pauses(60)
+    assert life.gaps() == [("shutdown", 20, 55), ("shutdown", 60, None)]
+    assert life.unexplained(5000) == []
+
+
+def test_restart_under_a_clock_set_back_expects_from_then_on(house: House) -> None:
+    life = Life(house)
+    life.taken_on(3600)
+    life.records(3600, 3610)
+    life.fails(GapCause.STALLED)
+    life.taken_on(10, again=True)  # the machine began again without its time
+    life.records(12, 20)
+    life.taken_on(30, again=True)
+    life.records(40, 50)
+    life.pauses(50)
+    assert life.gaps() == [("unknown", 10, 12), ("unknown", 20, 40), ("shutdown", 50, None)]
+    assert life.unexplained(60) == []
+
+
+def test_clock_set_back_a_little_before_any_picture_hides_no_second(house: House) -> None:
+    life = Life(house)
+    life.taken_on(10, again=True)
+    life.taken_on(8, again=True)
+    life.records(9, 20)
+    life.pauses(20)
+    assert life.gaps() == [("unknown", 8, 9), ("shutdown", 20, None)]
+    assert life.unexplained(30) == []
 
 
 def test_camera_that_never_came_is_a_gap_that_ends_with_a_bounded_run(house: House) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text, update
 
 from storage import schema, segments, timeline
+from storage.promises import held
 from storage.segments import LONG_US, insert_segment
 from storage.vocabulary import Segment, SegmentState, Span
 from tests.storage.media import START_US, US, House, new_house
 
+_s = schema.segment.c
 Made = tuple[int, int, int, bool]  # camera, start, length, whether it is kept
 HORIZON_US = 8 * LONG_US
 LENGTHS_US = st.one_of(
@@ -47,7 +50,7 @@ def enter(house: House, model: Segment, made: list[Made]) -> list[Segment]:
             model, id=f"{n:026d}", camera_id=keys[camera].id, camera=keys[camera].slug,
             start_us=START_US + start_us, end_us=START_US + start_us + length_us, path=str(n),
             state=SegmentState.CLOSED if kept else SegmentState.EXPIRED,
-            expired_rule=None if kept else "x",
+            expired_rule=None if kept else "x", expired_us=None if kept else START_US,
         )
         for n, (camera, start_us, length_us, kept) in enumerate(made)
     ]  # fmt: skip
@@ -93,15 +96,33 @@ def test_nothing_is_missed_and_nothing_comes_twice(
             )
 
 
-def test_one_cameras_day_is_found_without_walking_over_its_past(
+def steps(house: House, query: Any) -> list[str]:
+    """How SQLite goes about it."""
+    plan = str(query.compile(house.ledger.engine, compile_kwargs={"literal_binds": True}))
+    with house.ledger.read() as tx:
+        return [row.detail for row in tx.execute(text(f"EXPLAIN QUERY PLAN {plan}"))]
+
+
+def test_one_cameras_day_is_found_without_walking_over_its_past_or_over_other_cameras(
     shelf: tuple[House, Segment],
 ) -> None:
     house, _ = shelf
-    mine = segments._query().where(schema.segment.c.camera_id == 1)
-    query = segments.overlapping(mine, START_US, START_US + 86_400 * US)
-    plan = str(query.compile(house.ledger.engine, compile_kwargs={"literal_binds": True}))
-    with house.ledger.read() as tx:
-        steps = [row.detail for row in tx.execute(text(f"EXPLAIN QUERY PLAN {plan}"))]
-    assert any("ix_segment_camera_start (camera_id=? AND start_us>? AND start_us<?)" in s
-               for s in steps), steps  # fmt: skip
-    assert not any(s.startswith("SCAN segment") for s in steps), steps
+    mine = select(_s.id).where(_s.camera_id == 1, segments.KEPT)
+    first, *_ = steps(house, mine.where(_s.start_us < 9, _s.start_us > 5))
+    assert "(camera_id=? AND start_us>? AND start_us<?)" in first
+    for state in SegmentState:
+        query = segments.overlapping(
+            select(_s.id).where(_s.camera_id == 1, segments.in_state(state)), 5, 9
+        )
+        for step in steps(house, query):
+            assert not step.startswith("SCAN")
+            assert "(state" not in step
+
+
+def test_rows_named_by_id_are_found_by_id(shelf: tuple[House, Segment]) -> None:
+    house, _ = shelf
+    ids = [f"{n:026d}" for n in range(500)]
+    named = select(_s.id).where(_s.id.in_(ids), segments.KEPT, ~held(1))
+    assert "(id=?)" in steps(house, named)[0]
+    change = update(schema.segment).where(_s.id.in_(ids), segments.KEPT).values(state="expired")
+    assert "(id=?)" in steps(house, change)[0]

@@ -8,6 +8,12 @@ down_revision = '0003'
 branch_labels = None
 depends_on = None
 
+PARTIAL = [
+    ('ix_segment_kept', ['camera_id', 'start_us'], 'expired_us IS NULL'),
+    ('ix_segment_long', ['camera_id', 'start_us'], 'end_us - start_us > 7200000000'),
+    ('ix_segment_waiting', ['volume', 'id'], 'expired_us IS NOT NULL AND unlinked_us IS NULL'),
+]
+
 
 def upgrade() -> None:
     op.create_table('clock_offset',
@@ -95,8 +101,15 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('backlog_us', sa.BigInteger(), nullable=True, comment='footage received and not yet on disk'))
 
 
+    op.create_index('ix_segment_camera_id', 'segment', ['camera_id', 'id'])
+    for name, columns, where in PARTIAL:
+        op.create_index(name, 'segment', columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
 
 def downgrade() -> None:
+    for name, _, _ in PARTIAL:
+        op.drop_index(name, 'segment')
+    op.drop_index('ix_segment_camera_id', 'segment')
     with op.batch_alter_table('camera_state', schema=None) as batch_op:
         batch_op.drop_column('backlog_us')
         batch_op.drop_column('clock_offset_us')
