@@ -21,7 +21,7 @@ HOLD_US = US // 2
 HOLD_BYTES = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every packet, and that is twice as dear
 class Arrival:
     """A packet and when it reached us."""
 
@@ -117,8 +117,8 @@ def _place(arrival: Arrival) -> _Place:
 def _stamp(arrival: Arrival, last: dict[int, _Place]) -> None:
     """A packet without time follows the one before; a stream that never says begins at zero."""
     packet = arrival.packet
-    before = last.get(packet.stream_index)
-    if time_us(packet) is None:
+    if packet.dts is None and packet.pts is None:
+        before = last.get(packet.stream_index)
         ticks = 0 if before is None else before.ticks + before.ticks_to(arrival)
         packet.pts = packet.dts = ticks
     last[packet.stream_index] = _place(arrival)

@@ -59,6 +59,8 @@ class SegmentFile:
         self._step = 1  # ticks between the last two pictures, in order of decoding
         self._streams = streams
         self._base: Fraction = _base(streams.video)
+        self._sound_base = self._base if streams.audio is None else _base(streams.audio)
+        self._first_sound = round(first_pts * self._base / self._sound_base)
         try:
             self._open(facts, fragment_s, picture)
         except Exception as error:
@@ -102,19 +104,20 @@ class SegmentFile:
             if self._adts:
                 self._audio.codec_context.extradata = adts.configuration(audio)
 
-    def write(self, packet: Packet[Any], source: Stream) -> None:
-        """Copy a packet, its times moved so that the first picture is at 0."""
+    def write(self, packet: Packet[Any], source: Stream) -> bool:
+        """Copy a packet, its times moved so that the first picture is at 0. Whether a fragment was
+        handed over with it."""
         video = source.index == self._streams.video.index
         pts = packet.pts if packet.pts is not None else packet.dts
         dts = packet.dts if packet.dts is not None else pts
         if pts is None or dts is None:
-            return  # never: the feed dates every packet
-        shift = self._first_in(source)
+            return False  # never: the feed dates every packet
+        shift = self.first_pts if video else self._first_sound
         target = self._video if video else self._audio
         if video:
             self._count(packet, pts, dts)
-        elif pts < shift or self._is_stray(pts, source):
-            return
+        elif pts < shift or self._is_stray(pts):
+            return False
         elif self._adts:
             packet = adts.bare(packet)
         dts -= shift
@@ -123,12 +126,14 @@ class SegmentFile:
         self._last_dts[source.index] = dts
         packet.dts = dts
         packet.pts = max(pts - shift, dts)
-        packet.time_base = _base(source)
+        packet.time_base = self._base if video else self._sound_base
         packet.stream = target
         before = self.tape.size_bytes
         self._output.mux(packet)
-        if self.tape.size_bytes != before:
-            self.tape.hand_over()  # the muxer writes whole fragments: each outlives a power cut
+        if self.tape.size_bytes == before:
+            return False
+        self.tape.hand_over()  # the muxer writes whole fragments: each outlives a power cut
+        return True
 
     def _count(self, packet: Packet[Any], pts: int, dts: int) -> None:
         """The last picture lasts as it says, else as long as the one before it."""
@@ -138,13 +143,8 @@ class SegmentFile:
         self.pictures += 1
         self.end_pts = max(self.end_pts, pts + (packet.duration or self._step))
 
-    def _first_in(self, source: Stream) -> int:
-        if source.index == self._streams.video.index:
-            return self.first_pts
-        return round(self.first_pts * self._base / _base(source))
-
-    def _is_stray(self, pts: int, source: Stream) -> bool:
-        return abs(pts * _base(source) - self.end_pts * self._base) > STRAY_SOUND_S
+    def _is_stray(self, pts: int) -> bool:
+        return abs(pts * self._sound_base - self.end_pts * self._base) > STRAY_SOUND_S
 
     def publish(self, then: Published) -> str:
         """End the file and have it published, then `then` called by the disk's thread. Its SHA-256.

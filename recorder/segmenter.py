@@ -98,6 +98,10 @@ class Segmenter:
         self.scribe = scribe
         self.steady = feed.steady
         self._base: Fraction = self.streams.video.time_base or Fraction(1, 90_000)
+        # In ticks: fractions are too dear for every picture of every camera.
+        self._jump_forward = int(JUMP_FORWARD_S / self._base)
+        self._jump_back = int(JUMP_BACK_S / self._base)
+        self._shown_late = int(SHOWN_LATE_S / self._base)
         self.clock = self._new_clock()
         self._parameters = Parameters(self.streams.video)
         self._picture: Picture | None = None
@@ -163,12 +167,12 @@ class Segmenter:
         if pts is None:
             return  # never: the feed dates every packet
         dts = packet.dts if packet.dts is not None else pts
-        if abs((pts - dts) * self._base) > SHOWN_LATE_S:
+        if abs(pts - dts) > self._shown_late:
             packet.pts = pts = dts
         if self._last_dts is not None:
-            step_s = float((dts - self._last_dts) * self._base)
-            if step_s > JUMP_FORWARD_S or step_s < -JUMP_BACK_S:
-                self._break(step_s, arrival)
+            step = dts - self._last_dts
+            if step > self._jump_forward or step < -self._jump_back:
+                self._break(float(step * self._base), arrival)
         if self._last_dts is None or dts != self._last_dts:
             self._moved_us = arrival.arrival_us
         self._last_dts, self._last_pts = dts, pts
@@ -180,8 +184,8 @@ class Segmenter:
         if self._cut is not None:
             self._hold(packet)
         elif self._open is not None:
-            self._open.file.write(packet, self.streams.video)
-            self._see_backlog(self._open.file.tape)
+            if self._open.file.write(packet, self.streams.video):
+                self._see_backlog(self._open.file.tape)
         else:
             self._wait_for_keyframe(arrival.arrival_us)
 

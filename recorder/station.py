@@ -240,12 +240,13 @@ class Station(threading.Thread):
                     if self._segmenter is None:
                         return  # finished from outside
                     self._segmenter.feed(arrival)
-                    recording, ahead_us = self._segmenter.is_recording, self._segmenter.ahead_us
+                    recording = self._segmenter.is_recording
+                    ahead_us = self._segmenter.ahead_us if source.pulled else 0
                 self._mark()
                 self._rate.add(arrival.packet.size, self.progress.pictures, self.step_us)
-                if recording:
+                if recording and self._is_due("recording"):
                     self._say("recording")
-                if source.pulled and ahead_us > AHEAD_US:
+                if ahead_us > AHEAD_US:
                     self._wait((ahead_us - AHEAD_US) / US)
             self.finished = source.file is not None and not self.stop.is_set()
         finally:
@@ -283,6 +284,10 @@ class Station(threading.Thread):
 
     def _mark(self) -> None:
         self.step_us = self.directory.clock.monotonic_us()
+
+    def _is_due(self, state: str) -> bool:
+        """Whether there is anything to say, as of the last step: asked for every packet."""
+        return self._state[0] != state or self.step_us - self._state_said_us >= STATE_EVERY_US
 
     def _say(self, state: str, *, force: bool = False) -> None:
         """Have the state row written, every STATE_EVERY_US or at once when the state changed."""

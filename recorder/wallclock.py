@@ -166,7 +166,8 @@ class WallClock:
             self._camera_us, self._camera_seen_us = camera_us - elapsed, elapsed
         elif elapsed - self._camera_seen_us > SILENT_US:
             self._camera_us = None
-        self._judge_camera()
+        if self._camera_us is not None or self._believed:
+            self._judge_camera()
 
     def at_us(self, pts: int) -> int:
         """UTC of a PTS, between 1971 and 2200 whatever the stream claims."""
