@@ -51,6 +51,7 @@ def source_of(url: str, credentials: tuple[str, str] | None, settings: RecorderS
     format_name = None
     query = parts.query
     if parts.scheme in ("rtsp", "rtsps"):
+        options["fpsprobesize"] = "0"  # nobody needs a guess at the rate; it costs most of a second
         options["rtsp_transport"] = words.get("transport", settings.rtsp_transport)
         options["timeout"] = str(int(settings.read_timeout_s * US))
         query = _without(query, "transport")
