@@ -139,6 +139,16 @@ def test_unknown_file_is_listed_and_left_alone(house: House) -> None:
     assert all(stray.exists() for stray in strays)
 
 
+def test_a_file_that_was_set_aside_is_said_to_hold_nothing(house: House) -> None:
+    house.footage()
+    aside = house.directory.archive.volume("main").root / "gate" / "early.mp4.unusable"
+    aside.write_bytes(b"half a header")
+    (finding,) = found(house, LEVELS[0])
+    assert (finding.invariant, finding.loss) == (5, False)
+    assert "nothing is in it" in finding.what("en")
+    assert aside.exists()
+
+
 def test_an_unfinished_file_is_listed_unless_it_is_being_written(house: House) -> None:
     root = house.directory.archive.volume("main").root
     unfinished = root / "gate" / "x.mp4.open"

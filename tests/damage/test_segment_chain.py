@@ -82,6 +82,13 @@ def test_an_inserted_row_makes_a_fork(house: House) -> None:
     assert all(row.id in finding.what() for row in (first, second, put_there))
 
 
+def test_what_a_disk_that_was_away_kept_is_a_notice(house: House) -> None:
+    _, second, _ = house.footage()
+    late = put(house, second, recovered=True)  # adopted when recording had gone on elsewhere
+    forks = [f for f in found(house) if "both follow" in f.what("en")]
+    assert [(f.segment, f.loss) for f in forks] == [(late.id, False)]
+
+
 def test_a_row_put_at_the_beginning_of_nothing_is_a_notice(house: House) -> None:
     row = house.footage()[2]
     put_there = put(house, row, prev_sha256=None)
