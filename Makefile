@@ -12,6 +12,8 @@ SERVE ?= 1
 FOOTAGE ?=
 DEMO_DATA ?= demo-data
 PYTEST_ARGS ?=
+# Many tests wait for cameras, disks and clocks that are real: two files at a time.
+PYTEST_WORKERS ?= 2
 
 # What the tests use of the system: a real RTSP server and a real browser.
 TEST_PACKAGES := chromium fonts-noto-cjk python3-gi gir1.2-gst-rtsp-server-1.0 \
@@ -71,7 +73,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 test: $(VENV)/.installed-test test-packages lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
