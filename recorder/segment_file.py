@@ -63,7 +63,7 @@ class SegmentFile:
         self._first_sound = round(first_pts * self._base / self._sound_base)
         try:
             self._open(facts, fragment_s, picture)
-        except Exception as error:
+        except Exception as error:  # whatever the muxer raises: its tape has a file to let go of
             tape.give_up(error)
             raise
 
