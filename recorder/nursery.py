@@ -1,8 +1,8 @@
 """The nursery: forks capture processes, which so share the memory of all that is imported.
 
 It is a process without threads or open ledger, forked before `hindsight record` has any: SQLite
-and locks do not survive a fork of a process that uses them. A capture process from here begins in
-milliseconds, which is what a camera misses when its process was lost.
+and locks do not survive a fork of a process that uses them. A capture process from here imports
+nothing anew, and what it takes to begin is what a camera misses when its process was lost.
 """
 
 from __future__ import annotations
