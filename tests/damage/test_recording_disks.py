@@ -159,7 +159,7 @@ def test_a_full_disk_is_a_gap_and_the_segment_that_had_its_room_ends_whole(
         with filler.open("wb", buffering=0) as file:
             while fills(file):
                 pass
-        until(lambda: "disk_full" in one.causes(camera), 20, "the full disk is noted")
+        until(lambda: "disk_full" in one.causes(camera), 40, "the full disk is noted")
         kept = one.segments(camera)
         assert not any(row.recovered for row in kept)  # its bytes had been reserved
         filler.unlink()

@@ -52,12 +52,18 @@ class Machine:
     def utc_us(self, at_us: int, as_of_us: int | None = None) -> int:
         """What its clock shows, or would if it were not stepped any more from `as_of_us` on."""
         until_us = at_us if as_of_us is None else as_of_us
-        moved = sum(step.by_us for step in self.steps if until_us >= step.at_us)
-        moved += sum(slide.moved_us(at_us) for slide in self.slides)
-        return self.begins_us + at_us + moved
+        moved = 0
+        for step in self.steps:
+            reads_us = self.begins_us + step.at_us + moved + step.by_us
+            if until_us >= step.at_us and reads_us + self._slid_us(step.at_us) >= 0:
+                moved += step.by_us  # else refused, as Linux does: no clock is set before 1970
+        return self.begins_us + at_us + moved + self._slid_us(at_us)
 
     def now_us(self) -> int:
         return self.utc_us(self.at_us)
+
+    def _slid_us(self, at_us: int) -> int:
+        return sum(slide.moved_us(at_us) for slide in self.slides)
 
     def monotonic_us(self) -> int:
         return 5_000 * US + self.at_us
