@@ -27,7 +27,7 @@ from storage.directory import DataDirectory, init_directory
 from storage.durable import HashingFile
 from storage.findings import Level
 from storage.fragments import Facts, facts_tags, scan
-from storage.rebuild import live_row
+from storage.live_rows import live_row
 from storage.register import add_camera
 from storage.sealing import seal_day
 from storage.settings import FILE_NAME

@@ -69,12 +69,15 @@ class Nursery:
             _serve(theirs)
         theirs.close()
 
-    def spawn(self, root: Path, plan: list[dict[str, object]]) -> Child:
-        """A capture process of the data directory `root`."""
+    def spawn(self, root: Path, plan: list[dict[str, object]], *, unseals: bool) -> Child:
+        """A capture process of the data directory `root`. `unseals`: it will need cryptography,
+        for passwords or for an encrypted volume."""
         take_orders, orders = os.pipe()
         beats, give_beats = os.pipe()
         try:
-            pid, handle, started = self._begin(root, plan, take_orders, give_beats)
+            pid, handle, started = self._begin(
+                {"root": str(root), "plan": plan, "unseals": unseals}, take_orders, give_beats
+            )
         finally:
             os.close(take_orders)
             os.close(give_beats)
@@ -87,11 +90,10 @@ class Nursery:
             os.waitpid(self.pid, 0)
 
     def _begin(
-        self, root: Path, plan: list[dict[str, object]], stdin: int, stdout: int
+        self, word: dict[str, object], stdin: int, stdout: int
     ) -> tuple[int, int, subprocess.Popen[bytes] | None]:
         try:
-            word = json.dumps({"root": str(root), "plan": plan}).encode()
-            socket.send_fds(self._link, [word], [stdin, stdout])
+            socket.send_fds(self._link, [json.dumps(word).encode()], [stdin, stdout])
             answer, handles, _, _ = socket.recv_fds(self._link, MESSAGE_BYTES, 1)
             if handles:
                 return int(answer), handles[0], None
@@ -99,7 +101,7 @@ class Nursery:
             log.error("the nursery does not answer (%s)", error)
         # It was killed. Slower and with memory of its own, a process begins all the same.
         started = subprocess.Popen(
-            [sys.executable, "-m", "recorder.capture", str(root), json.dumps(plan)],
+            [sys.executable, "-m", "recorder.capture", str(word["root"]), json.dumps(word["plan"])],
             stdin=stdin, stdout=stdout, process_group=0,
         )  # fmt: skip
         return started.pid, os.pidfd_open(started.pid), started
@@ -119,10 +121,14 @@ def _serve(link: socket.socket) -> None:
         word, handles, _, _ = socket.recv_fds(link, MESSAGE_BYTES, 2)
         if not word:
             os._exit(0)
+        what = json.loads(word)
+        if what["unseals"]:
+            import cryptography.fernet
+            import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401  shared by all from here
         pid = os.fork()
         if pid == 0:
             link.close()
-            _become(json.loads(word), *handles)
+            _become(what, *handles)
         for handle in handles:
             os.close(handle)
         own = os.pidfd_open(pid)  # before it is reaped, so surely of this child

@@ -17,13 +17,13 @@ from sqlalchemy import Connection
 from recorder import bookkeeping, service
 from recorder.closing import adopt_leftovers
 from recorder.nursery import Child, Nursery
+from recorder.sealer import seal_if_due
 from storage import clocks, events, register
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
 from storage.events import EventKind
 from storage.keeper import Keeper
-from storage.sealing import seal_if_due
 from storage.vocabulary import Camera, GapCause
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ class Supervisor:
         self.finished: set[int] = set()
         self._history: dict[int, _History] = {}
         self._wanted: dict[int, Camera] = {}
+        self._unseals = False  # whether capture processes need what unseals and encrypts
         self._began_us: dict[int, int] = {}  # when a camera was taken on
 
     def run(
@@ -158,7 +159,10 @@ class Supervisor:
                 found = register.cameras(tx, enabled=True)
             else:
                 found = register.find_cameras(tx, self.chosen)
+            sealed = register.cameras_with_credentials(tx)
         wanted = {camera.id: camera for camera in found if camera.url and camera.enabled}
+        encrypts = any(one.encrypts for one in self.directory.archive.volumes.values())
+        self._unseals = encrypts or not sealed.isdisjoint(wanted)
         now_us = self.directory.clock.now_us()
         running = set()
         for capture in self.captures:
@@ -226,7 +230,7 @@ class Supervisor:
 
     def _spawn(self, cameras: list[Camera]) -> Capture:
         plan = [self._plan(camera) for camera in cameras]
-        process = self.nursery.spawn(self.directory.root, plan)
+        process = self.nursery.spawn(self.directory.root, plan, unseals=self._unseals)
         capture = Capture(cameras, process, heard=time.monotonic())
         capture.listener = threading.Thread(target=self._listen, args=(capture,), daemon=True)
         capture.listener.start()

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from storage.errors import DataLoss
 from storage.findings import Finding, Level
 from storage.i18n import N_
-from storage.seal_copies import SEALS, Copy, cameras_on, copy_path, numbers_on, read_copy
+from storage.seal_copies import Copy, read_copy
+from storage.seal_places import SEALS, cameras_on, copy_path, numbers_on
 from storage.seals import Seal, is_signed
 from storage.volumes import Volume
 

@@ -17,7 +17,7 @@ from storage.findings import Finding, Level, Progress, of_segment
 from storage.fragments import FACTS_SUFFIX, Layout, facts_file, read_facts
 from storage.i18n import N_
 from storage.media import Media
-from storage.seal_copies import is_copy
+from storage.seal_places import is_copy
 from storage.segments import count_segments, get, known_paths, pages
 from storage.vocabulary import Segment, SegmentState
 from storage.volumes import IDENTITY, Volume, known_volumes

@@ -9,13 +9,9 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from storage.directory import DataDirectory, open_directory
 from storage.errors import HindsightError, ResourceExhausted, Unavailable
@@ -25,6 +21,9 @@ from storage.help import usage_text
 from storage.i18n import N_, language_from_environment, tr, use_language
 from storage.vocabulary import Actor
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 
 class Invocation:
     """One run of the command line: data directory, output, who runs it."""
@@ -32,9 +31,6 @@ class Invocation:
     def __init__(self, data: Path) -> None:
         self.data = data
         self._directory: DataDirectory | None = None
-        # No markup: a camera may be called [red]. Wide when piped: nothing folds what grep reads.
-        wide = None if sys.stdout.isatty() else 400
-        self.console = Console(highlight=False, markup=False, emoji=False, width=wide)
 
     @property
     def directory(self) -> DataDirectory:
@@ -57,18 +53,29 @@ class Invocation:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table; `columns` are English message ids marked with N_."""
+        # Imported where it is drawn: what records for months draws nothing.
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(tr(column), overflow="fold")
         for row in rows:
             table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-        with self.console.capture() as drawn:
-            self.console.print(table)
+        # No markup: a camera may be called [red]. Wide when piped: nothing folds what grep reads.
+        wide = None if sys.stdout.isatty() else 400
+        console = Console(highlight=False, markup=False, emoji=False, width=wide)
+        with console.capture() as drawn:
+            console.print(table)
         for line in drawn.get().splitlines():
             click.echo(line.rstrip())
 
     def progress(self) -> Progress:
         """A progress bar on stderr; silent when there is no terminal."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
         console = Console(stderr=True)
         return Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),

@@ -10,10 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from typing import TYPE_CHECKING
 
 from storage import audit
 from storage.clock import Clock, SystemClock, rfc3339
@@ -25,6 +22,9 @@ from storage.settings import FILE_NAME, Settings, load_settings
 from storage.vocabulary import Actor, Role
 from storage.volume_keys import key_name
 from storage.volumes import IDENTITY, Archive, Volume, known_volumes, make_volume, with_key
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 LEDGER = "ledger.db"
 KEYS = "keys"
@@ -73,6 +73,8 @@ class DataDirectory:
 
     def vault(self) -> Fernet:
         """Seals and unseals camera credentials."""
+        from cryptography.fernet import Fernet  # megabytes: not before there is a password
+
         return Fernet(self.key("secrets.key"))
 
     def close(self) -> None:
@@ -243,6 +245,8 @@ def init_directory(
 
 
 def _make_keys(root: Path) -> None:
+    from cryptography.fernet import Fernet
+
     make_directory(root / "keys")
     (root / "keys").chmod(0o700)
     for name, data in (("secrets.key", Fernet.generate_key()), ("session.key", os.urandom(32))):
@@ -252,6 +256,9 @@ def _make_keys(root: Path) -> None:
 
 def make_seal_key(root: Path) -> None:
     """A new Ed25519 key that signs seals."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     data = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from storage import schema
@@ -161,9 +161,8 @@ def claim(
         # Neither returns a row where another worker was faster: what this one read is older.
         change: ReturningInsert[Any] | ReturningUpdate[Any]
         if attempts is None:
-            dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
             change = (
-                dialect.insert(schema.index_work)
+                _insert(tx)(schema.index_work)
                 .values(attempts=1, **key, **values)
                 .on_conflict_do_nothing()
                 .returning(_w.segment_id)
@@ -181,6 +180,15 @@ def claim(
         if tx.execute(change).first() is not None:
             taken.append(segment_id)
     return [find_segment(tx, segment_id) for segment_id in taken]
+
+
+def _insert(tx: Connection) -> Any:
+    """The insert that can say "unless it is there", which each database says in its own way."""
+    if tx.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # megabytes, in every process
+
+        return postgresql.insert
+    return sqlite.insert
 
 
 def renew(

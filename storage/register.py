@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +14,9 @@ from storage import schema
 from storage.clock import zone
 from storage.errors import Conflict, DataLoss, Invalid, NotFound
 from storage.vocabulary import Camera
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 CHANGEABLE = (
     "name", "url", "site", "site_class", "gb_code", "department", "address",
@@ -171,15 +173,19 @@ def cameras_with_credentials(tx: Connection) -> set[int]:
     return set(tx.execute(select(schema.credential.c.camera_id)).scalars())
 
 
-def credentials_of(tx: Connection, camera_id: int, vault: Fernet) -> tuple[str, str] | None:
+def credentials_of(
+    tx: Connection, camera_id: int, vault: Callable[[], Fernet]
+) -> tuple[str, str] | None:
     """(user, password) of a camera. DataLoss when the key no longer opens them."""
     sealed = tx.execute(
         select(schema.credential.c.sealed).where(schema.credential.c.camera_id == camera_id)
     ).scalar()
     if sealed is None:
         return None
+    from cryptography.fernet import InvalidToken  # megabytes: not before there is a password
+
     try:
-        user, password = vault.decrypt(sealed).decode().split("\0", 1)
+        user, password = vault().decrypt(sealed).decode().split("\0", 1)
     except InvalidToken:
         raise DataLoss(
             "the password of camera number {number} cannot be unsealed: keys/secrets.key is not"

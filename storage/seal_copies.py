@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from storage.durable import write_file
 from storage.errors import DataLoss, HindsightError
 from storage.ledger import Ledger
 from storage.merkle import tree_root
+from storage.seal_places import SUFFIX, copy_path, numbers_on
 from storage.seals import (
     FACTS,
     Seal,
@@ -36,11 +36,8 @@ from storage.seals import (
     public_pem,
     seals,
 )
-from storage.volumes import Volume
 
-SEALS = ".seals"  # folder at the root of a volume
 FORMAT = 1
-SUFFIX = ".json"
 _LIMIT_BYTES = 256 << 20  # a copy is about 600 bytes per segment
 log = logging.getLogger(__name__)
 
@@ -52,29 +49,6 @@ class Copy:
     seal: Seal
     public_key: str  # PEM; whose it is, the copy cannot tell
     facts: Sequence[Mapping[str, Any]]  # by id
-
-
-def copy_path(camera: str, number: int) -> str:
-    """Relative to the volume's root."""
-    return f"{SEALS}/{camera}/{number}{SUFFIX}"
-
-
-def is_copy(path: str) -> bool:
-    """Whether a path on a volume is that of a copy."""
-    return re.fullmatch(rf"{re.escape(SEALS)}/[^/]+/[1-9]\d*\.json", path) is not None
-
-
-def numbers_on(volume: Volume, camera: str) -> set[int]:
-    """Of which of a camera's seals something lies where the copy would."""
-    folder = volume.root / SEALS / camera
-    names = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
-    return {int(name.removesuffix(SUFFIX)) for name in names if is_copy(f"{SEALS}/x/{name}")}
-
-
-def cameras_on(volume: Volume) -> list[str]:
-    """Cameras of which copies lie here."""
-    folder = volume.root / SEALS
-    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
 
 def write_copies(directory: DataDirectory, camera_id: int, key: Ed25519PublicKey) -> int:

@@ -15,7 +15,8 @@ from storage.errors import DataLoss, HindsightError, Invalid
 from storage.findings import Finding
 from storage.i18n import N_
 from storage.register import add_camera, cameras, slug_of
-from storage.seal_copies import SEALS, cameras_on, copy_path, numbers_on, read_copy
+from storage.seal_copies import read_copy
+from storage.seal_places import SEALS, cameras_on, copy_path, numbers_on
 from storage.seals import Seal, leaf_of, seal_values
 from storage.vocabulary import Segment
 from storage.volumes import Volume

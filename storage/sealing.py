@@ -7,15 +7,17 @@ late, adopted after a kill, are in the next seal.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage import audit, schema
+from storage import audit, schema, sealing_day
 from storage.clock import utc_day
-from storage.directory import SEAL_KEY, DataDirectory, make_seal_key
-from storage.durable import write_file
-from storage.errors import Conflict
+from storage.directory import SEAL_KEY, DataDirectory, make_seal_key, open_directory
+from storage.errors import Conflict, HindsightError
+from storage.logs import configure_logging
 from storage.merkle import tree_root
 from storage.register import cameras
 from storage.seal_copies import write_copies
@@ -35,7 +37,6 @@ from storage.vocabulary import Actor, Camera
 
 MOST_LEAVES = 5000  # of one seal: bounds memory, transaction and copy; a camera's day is 1440
 KEEPER = Actor("hindsight record")
-DAY_FILE = "sealed"  # in run/: the UTC day of the last whole pass; may be lost
 log = logging.getLogger(__name__)
 _s, _leaf = schema.segment.c, schema.seal_leaf.c
 
@@ -54,18 +55,14 @@ def seal_if_due(directory: DataDirectory, actor: Actor = KEEPER) -> Sealed | Non
 
     without a due pass it reads one small file.
     """
-    path = directory.root / "run" / DAY_FILE
-    today = utc_day(directory.clock.now_us()).isoformat()
-    try:
-        if path.read_text(encoding="ascii") == today:
-            return None
-    except (OSError, ValueError):
-        pass  # the first pass here
+    day = sealing_day.today(directory)
+    if not sealing_day.is_due(directory):
+        return None
     try:
         result = seal_day(directory, actor, once_a_day=True)
     except Conflict:
         return None  # somebody seals by hand just now
-    write_file(path, today.encode("ascii"))
+    sealing_day.done(directory, day)
     return result
 
 
@@ -148,3 +145,22 @@ def _unsealed(directory: DataDirectory, camera_id: int, after: str) -> list[tupl
     )
     with directory.ledger.read() as tx:
         return [(row["id"], leaf_of(dict(row))) for row in tx.execute(query).mappings()]
+
+
+def main() -> int:
+    """`python -m storage.sealing DIRECTORY`: today's seal, if it is due."""
+    configure_logging()
+    try:
+        directory = open_directory(Path(sys.argv[1]))
+        try:
+            seal_if_due(directory)
+        finally:
+            directory.close()
+    except (HindsightError, OSError) as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

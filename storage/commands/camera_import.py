@@ -232,7 +232,10 @@ def _differing(tx: Connection, row: Row, known: Camera, vault: Fernet) -> str | 
     for fact, value in row.facts.items():
         if getattr(known, fact) != value:
             return fact
-    if row.credentials is not None and credentials_of(tx, known.id, vault) != row.credentials:
+    if (
+        row.credentials is not None
+        and credentials_of(tx, known.id, lambda: vault) != row.credentials
+    ):
         return "url"
     return None
 

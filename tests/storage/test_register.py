@@ -105,11 +105,11 @@ def test_credentials_are_sealed_and_opened_with_the_key_only(house: House) -> No
     stored = b"".join(path.read_bytes() for path in house.root.glob("ledger.db*"))
     assert b"hunter2" not in stored
     with house.ledger.write() as tx:
-        assert register.credentials_of(tx, camera.id, vault) == ("admin", "hunter2:@/")
+        assert register.credentials_of(tx, camera.id, lambda: vault) == ("admin", "hunter2:@/")
         with pytest.raises(DataLoss, match=r"secrets\.key"):
-            register.credentials_of(tx, camera.id, Fernet(Fernet.generate_key()))
+            register.credentials_of(tx, camera.id, lambda: Fernet(Fernet.generate_key()))
         register.set_credentials(tx, camera.id, None, vault)
-        assert register.credentials_of(tx, camera.id, vault) is None
+        assert register.credentials_of(tx, camera.id, lambda: vault) is None
 
 
 def test_credentials_without_a_vault_are_never_dropped_silently(house: House) -> None:

@@ -17,7 +17,7 @@ URL = "rtsp://admin:p%40ss@10.0.0.7:554/main"
 
 def credentials(house: House, name: str = "gate") -> tuple[str, str] | None:
     with house.ledger.read() as tx:
-        return credentials_of(tx, find_camera(tx, name).id, house.directory.vault())
+        return credentials_of(tx, find_camera(tx, name).id, house.directory.vault)
 
 
 def test_what_was_given_stands_in_the_register(house: House, hindsight: CommandLine) -> None:

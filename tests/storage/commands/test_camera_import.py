@@ -32,7 +32,7 @@ def test_a_good_table_is_registered_and_again_skipped(
     assert (shown["class"], shown["lat"], shown["url"]) == (1, 31.2, "rtsp://10.0.0.7/main")
     with house.ledger.read() as tx:
         key = find_camera(tx, "north-gate").id
-        assert credentials_of(tx, key, house.directory.vault()) == ("admin", "pw")
+        assert credentials_of(tx, key, house.directory.vault) == ("admin", "pw")
     said = hindsight("camera", "import", path)
     assert "skipped: north-gate, south-gate" in said.out
 
