@@ -8,6 +8,7 @@ packets is held, and dated by the one of them that waited least. Packets without
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -31,8 +32,11 @@ class Arrival:
     exact: bool = True  # False: it may have waited before it was read
 
 
-def steadied(arrivals: Iterable[Arrival], video_index: int) -> Iterator[Arrival]:
+def steadied(
+    arrivals: Iterable[Arrival], video_index: int, *, are_dated: bool = False
+) -> Iterator[Arrival]:
     """The same packets in the same order, all with a time stamp, the first ones dated anew.
+    `are_dated`: they all have one already.
 
     What the source raises is raised after the packets that were held before it.
     """
@@ -54,12 +58,17 @@ def steadied(arrivals: Iterable[Arrival], video_index: int) -> Iterator[Arrival]
         size += arrival.packet.size
         holding = arrival.arrival_us - held[0].arrival_us < HOLD_US and size < HOLD_BYTES
     _stamp_backwards(held)
-    for arrival in _dated(held, video_index):
+    dated = deque(_dated(held, video_index))
+    held.clear()  # this frame lives as long as the stream
+    while dated:
+        arrival = dated.popleft()
         _stamp(arrival, last)
         yield arrival
     if failure is not None:
         raise failure
-    if not holding:
+    if not holding and are_dated:
+        yield from source
+    elif not holding:
         for arrival in source:
             _stamp(arrival, last)
             yield arrival

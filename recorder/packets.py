@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,7 +20,9 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from recorder.onset import Arrival, steadied, time_base
-from recorder.sources import Source, SourceFailed, open_source, reason
+from recorder.rtsp.reader import Reader
+from recorder.rtsp.session import BeyondUs
+from recorder.sources import Source, SourceFailed, open_source, reason, told
 from recorder.wallclock import SteadyClock
 from storage.clock import US
 from storage.settings import RecorderSettings
@@ -40,23 +43,45 @@ class Streams:
 
     video: VideoStream
     audio: AudioStream | None
-    ignored: int  # streams of other kinds
 
 
 class Feed:
     """An opened source. Only the thread that made it touches it: closing elsewhere crashes."""
 
-    def __init__(self, source: Source, settings: RecorderSettings, steady: SteadyClock) -> None:
-        """`steady`: what arrivals are told by, over all connections of a camera."""
+    def __init__(
+        self,
+        source: Source,
+        settings: RecorderSettings,
+        steady: SteadyClock,
+        *,
+        by_ffmpeg: bool = False,
+    ) -> None:
+        """`steady`: what arrivals are told by, over all connections of a camera. `by_ffmpeg`: have
+        FFmpeg read what we would read ourselves."""
         self.source = source
         self.settings = settings
         self.steady = steady
-        self.container, self._opened = open_source(source, settings)
+        self._reader = None if by_ffmpeg or not source.is_plain_rtsp else self._read()
+        self._opened = ExitStack()
+        if self._reader is not None:
+            self.container = self._reader.container
+            self._opened.callback(self._reader.close)
+        else:
+            self.container, self._opened = open_source(source, settings)
         try:
             self.streams = _choose(self.container)
         except SourceFailed:
             self._opened.close()
             raise
+
+    def _read(self) -> Reader | None:
+        """Our own reader; None when it does not understand the camera."""
+        timeouts = self.settings.open_timeout_s, self.settings.read_timeout_s
+        with told():
+            try:
+                return Reader(self.source.url, *timeouts, self.steady)
+            except BeyondUs:
+                return None
 
     def packets(self, stop: threading.Event) -> Iterator[Arrival]:
         """Every non-empty packet of the chosen streams, until the end.
@@ -70,9 +95,14 @@ class Feed:
             yield from self._paced(stop)
 
     def _live(self, stop: threading.Event) -> Iterator[Arrival]:
-        return steadied(self._arriving(stop), self.streams.video.index)
+        is_ours = self._reader is not None
+        return steadied(self._arriving(stop), self.streams.video.index, are_dated=is_ours)
 
     def _arriving(self, stop: threading.Event) -> Iterator[Arrival]:
+        if self._reader is not None:
+            with told():
+                yield from self._reader.arrivals(stop)
+            raise SourceFailed("the stream ended")
         nap = _Nap(self.source, self.settings)
         try:
             for packet in self.container.demux(self._wanted()):
@@ -242,5 +272,4 @@ def _choose(container: InputContainer) -> Streams:
             "no picture came that can be understood: SPS/PPS are missing, or all of it"
         )
     audio = next((a for a in container.streams.audio if codec_name(a) in CODECS_AUDIO), None)
-    used = 1 if audio is None else 2
-    return Streams(video, audio, len(container.streams) - used)
+    return Streams(video, audio)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -12,6 +13,8 @@ import av
 import av.error
 from av.container import InputContainer
 
+from recorder.rtsp.session import Refused
+from recorder.rtsp.wire import WireBroken
 from recorder.srt import SrtStream
 from storage.clock import US
 from storage.settings import RecorderSettings
@@ -33,6 +36,11 @@ class Source:
     loop: bool = False
     srt: bool = False  # read through libsrt
     pulled: bool = False  # the far side sends as fast as we read: reading waits for real time
+
+    @property
+    def is_plain_rtsp(self) -> bool:
+        """RTSP over one TCP connection, which we read ourselves."""
+        return self.url.startswith("rtsp:") and self.options.get("rtsp_transport") == "tcp"
 
 
 class SourceFailed(Exception):
@@ -111,6 +119,17 @@ def open_source(source: Source, settings: RecorderSettings) -> tuple[InputContai
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if time.monotonic() - began >= min(times):
             raise SourceFailed(NOTHING_CAME) from None  # whatever FFmpeg makes of its interruption
+        raise SourceFailed(reason(error)) from None
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What our own reader fails of, as a sentence: SourceFailed."""
+    try:
+        yield
+    except (Refused, WireBroken) as failure:
+        raise SourceFailed(str(failure)) from None
+    except OSError as error:
         raise SourceFailed(reason(error)) from None
 
 

@@ -16,6 +16,7 @@ from recorder.disk import Disk, Disks
 from recorder.failing import RecordingFailed
 from recorder.packets import Feed
 from recorder.progress import Progress
+from recorder.rtsp.session import BeyondUs
 from recorder.scribe import Scribe
 from recorder.segmenter import Segmenter
 from recorder.sources import SourceFailed, source_of
@@ -76,6 +77,7 @@ class Station(threading.Thread):
         self._cause: GapCause | None = None
         self._state_said_us = 0  # monotonic
         self._rate = _Rate()
+        self._by_ffmpeg = False  # our own reader met what it does not understand
 
     @property
     def is_recording(self) -> bool:
@@ -107,6 +109,9 @@ class Station(threading.Thread):
                 got = self.progress.pictures > pictures
                 cause = GapCause.STALLED if got else GapCause.CONNECT_FAILED
                 self._failed(cause, str(failure))
+            except BeyondUs:  # seen at last: its pictures are out of order
+                self._by_ffmpeg = True
+                self._failed(GapCause.UNKNOWN, "its stream is of a kind that FFmpeg has to read")
             except RecordingFailed as failure:
                 self._failed(failure.cause, failure.detail)
             except Exception as error:  # a muxer that refuses a packet, a defect of ours: this
@@ -218,7 +223,7 @@ class Station(threading.Thread):
             self.scribe.drain(DRAIN_S)
             self._adopt()
         with self.directory.ledger.read() as tx:
-            secret = register.credentials_of(tx, self.camera.id, self.directory.vault())
+            secret = register.credentials_of(tx, self.camera.id, self.directory.vault)
         settings = self.directory.settings.recorder
         source = source_of(self.camera.url or "", secret, settings)
         self._mark()
@@ -227,7 +232,7 @@ class Station(threading.Thread):
         if abs(self.steady.slip_us) > SET_US:
             begins_us = self.directory.clock.now_us()
             clock_was_set(self.camera, self.progress, self.scribe, self.steady, begins_us)
-        feed = Feed(source, settings, self.steady)
+        feed = Feed(source, settings, self.steady, by_ffmpeg=self._by_ffmpeg)
         try:
             self._mark()
             with self._lock:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.servers.clips import annexb_nals, units_of
 
@@ -59,6 +60,30 @@ class Gone(Exception):
     """The recorder hung up."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a client asked."""
+
+    verb: str
+    url: str
+    headers: dict[str, str]  # names in lower case
+    at: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class Reply:
+    """What is answered; an `answer` may change all of it."""
+
+    status: str = "200 OK"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    ahead: bytes = b""  # sent before it
+    silent: bool = False  # not sent at all
+
+
+Answer = Callable[[Request, Reply], None]
+
+
 @dataclass
 class Visit:
     """One client that asked for one mount; what the mount's script plays with."""
@@ -72,6 +97,24 @@ class Visit:
     sent: int = 0
     base_ticks: int = 123_456
     began: float = field(default_factory=time.monotonic)
+    marks: bool = True  # whether the last packet of a picture says so
+    marks_all: bool = False  # whether that of every NAL unit does
+    answer: Answer | None = None
+    requests: list[Request] = field(default_factory=list)  # of all the connection
+    heard: list[tuple[int, bytes]] = field(default_factory=list)  # packets of the client
+
+    def listen(self, lines: BinaryIO) -> None:
+        """Take what the client says while the script plays; ends when it hangs up."""
+        try:
+            while (first := lines.read(1)) != b"":
+                if first == b"$":
+                    channel, size = struct.unpack(">BH", lines.read(3))
+                    self.heard.append((channel, lines.read(size)))
+                elif (request := _request(lines, first)) is not None:
+                    self.requests.append(request)
+                    _reply(self.socket, request, Reply(), self.answer)
+        except (OSError, ValueError, IndexError, struct.error):
+            return
 
     def play(
         self,
@@ -92,7 +135,8 @@ class Visit:
     def unit(self, ticks: int, nals: list[bytes]) -> None:
         """One access unit."""
         for i, nal in enumerate(nals):
-            self.nal(self.base_ticks + ticks, nal, last=i == len(nals) - 1)
+            last = self.marks and (self.marks_all or i == len(nals) - 1)
+            self.nal(self.base_ticks + ticks, nal, last=last)
 
     def nal(self, stamp: int, nal: bytes, *, last: bool) -> None:
         """One NAL unit, in fragments when it is large."""
@@ -164,25 +208,44 @@ class Visit:
 Script = Callable[[Visit], None]
 
 
-class BadCamera:
-    """A server with a script per mount. `answer` replaces the RTSP conversation altogether."""
+@dataclass
+class _Mount:
+    clip: Callable[[int], Clip]
+    script: Script
+    sets: bool
+    answer: Answer | None
+    more: str
+    listens: bool
+    requests: list[Request] = field(default_factory=list)
 
-    def __init__(self) -> None:
-        self._mounts: dict[str, tuple[Callable[[int], Clip], Script, bool]] = {}
+
+class BadCamera:
+    """A server with a script per mount."""
+
+    def __init__(self, family: socket.AddressFamily = socket.AF_INET) -> None:
+        self._mounts: dict[str, _Mount] = {}
         self._visits: dict[str, int] = {}
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        host = "127.0.0.1" if family == socket.AF_INET else "::1"
+        self._listener = socket.create_server((host, 0), family=family)
         self.port: int = self._listener.getsockname()[1]
+        self.place = f"127.0.0.1:{self.port}" if host == "127.0.0.1" else f"[::1]:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def add(
-        self, name: str, clip: Clip | Callable[[int], Clip], script: Script, *, sets: bool = True
-    ) -> str:
+        self, name: str, clip: Clip | Callable[[int], Clip], script: Script, *, sets: bool = True,
+        answer: Answer | None = None, more: str = "", listens: bool = False,
+    ) -> str:  # fmt: skip
         """A mount: its clip (or which one for the n-th visit), what it does when it is to play,
-        and whether it announces its parameter sets. Returns its URL."""
+        whether it announces its parameter sets, what changes its answers, more lines of its SDP,
+        and whether it hears what the client says while it plays. Returns its URL."""
         chosen = clip if callable(clip) else (lambda _n: clip)
-        self._mounts[name] = (chosen, script, sets)
-        return f"rtsp://127.0.0.1:{self.port}/{name}"
+        self._mounts[name] = _Mount(chosen, script, sets, answer, more, listens)
+        return f"rtsp://{self.place}/{name}"
+
+    def asked(self, name: str) -> list[Request]:
+        """Every request for a mount, those while it plays only if it listens."""
+        return self._mounts[name].requests
 
     def visits(self, name: str) -> int:
         """How often it was asked to play."""
@@ -212,54 +275,75 @@ class BadCamera:
     def _converse(self, client: socket.socket, held: ExitStack) -> None:
         lines = held.enter_context(client.makefile("rb"))
         udp = None
-        while True:
-            request = lines.readline().split()
-            if not request:
-                return
-            headers = {}
-            while line := lines.readline().strip():
-                key, _, value = line.partition(b":")
-                headers[key.lower()] = value.strip()
-            verb, url = request[0].decode(), request[1].decode()
-            name = url.split(f":{self.port}/")[1].split("/")[0]
+        while (request := _request(lines)) is not None:
+            if request.verb.startswith("RTSP/"):
+                continue  # an answer to what `answer` had us ask
+            name = request.url.split(f":{self.port}/")[1].split("/")[0].split("?")[0]
             mount = self._mounts.get(name)
             if mount is None:
-                self._reply(client, headers, "404 Not Found")
-                return
-            chosen, script, sets = mount
+                _reply(client, request, Reply("404 Not Found"))
+                continue
+            mount.requests.append(request)
             number = self._visits.get(name, 0)
-            clip = chosen(number)
-            if verb == "OPTIONS":
-                self._reply(client, headers, extra="Public: DESCRIBE, SETUP, PLAY, TEARDOWN\r\n")
-            elif verb == "DESCRIBE":
-                self._reply(client, headers, body=_sdp(clip, sets))
-            elif verb == "SETUP":
-                transport = headers[b"transport"].decode()
+            clip = mount.clip(number)
+            reply = Reply()
+            if request.verb == "OPTIONS":
+                reply.headers["Public"] = "DESCRIBE, SETUP, PLAY, TEARDOWN"
+            elif request.verb == "DESCRIBE":
+                reply.body = _sdp(clip, mount.sets) + mount.more
+            elif request.verb == "SETUP":
+                transport = request.headers["transport"]
                 if "client_port=" in transport:
                     port = int(transport.partition("client_port=")[2].partition("-")[0])
                     out = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                     out.bind(("127.0.0.1", 0))
                     udp, own = (out, port), out.getsockname()[1]
                     transport += f";server_port={own}-{own + 1}"
-                self._reply(
-                    client, headers, extra=f"Transport: {transport}\r\nSession: 1;timeout=60\r\n"
-                )
-            elif verb == "PLAY":
-                self._reply(client, headers, extra="Session: 1\r\nRange: npt=0.000-\r\n")
-                self._visits[name] = number + 1
-                script(Visit(client, number, clip, self._stopping, udp))
-                return
+                reply.headers |= {"Transport": transport, "Session": "1;timeout=60"}
+            elif request.verb == "PLAY":
+                reply.headers |= {"Session": "1", "Range": "npt=0.000-"}
             else:
-                self._reply(client, headers, extra="Session: 1\r\n")
+                reply.headers["Session"] = "1"
+            _reply(client, request, reply, mount.answer)
+            if request.verb == "PLAY" and reply.status.startswith("200"):
+                self._visits[name] = number + 1
+                visit = Visit(client, number, clip, self._stopping, udp)
+                visit.answer, visit.requests = mount.answer, mount.requests
+                if mount.listens:
+                    threading.Thread(target=visit.listen, args=(lines,), daemon=True).start()
+                try:
+                    mount.script(visit)
+                finally:
+                    if mount.listens:  # ends the listener, too
+                        client.shutdown(socket.SHUT_RDWR)
+                return
 
-    def _reply(
-        self, client: socket.socket, headers: dict[bytes, bytes], status: str = "200 OK",
-        extra: str = "", body: str = "",
-    ) -> None:  # fmt: skip
-        if body:
-            extra += f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n"
-        text = f"RTSP/1.0 {status}\r\nCSeq: {headers[b'cseq'].decode()}\r\n{extra}\r\n{body}"
-        client.sendall(text.encode())
+
+def _request(lines: BinaryIO, begun: bytes = b"") -> Request | None:
+    """The next request, of which `begun` was read already; None when there is none."""
+    words = (begun + lines.readline()).split()
+    if not words:
+        return None
+    headers = {}
+    while line := lines.readline().strip():
+        key, _, value = line.decode().partition(":")
+        headers[key.lower()] = value.strip()
+    return Request(words[0].decode(), words[1].decode(), headers)
+
+
+def _reply(
+    client: socket.socket, request: Request, reply: Reply, answer: Answer | None = None
+) -> None:
+    if answer is not None:
+        answer(request, reply)
+    if reply.silent:
+        return
+    if reply.body:
+        reply.headers.setdefault("Content-Type", "application/sdp")
+        reply.headers.setdefault("Content-Length", str(len(reply.body)))
+    more = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+    head = f"RTSP/1.0 {reply.status}\r\nCSeq: {request.headers['cseq']}\r\n{more}\r\n"
+    client.sendall(reply.ahead + (head + reply.body).encode())
 
 
 def _sdp(clip: Clip, sets: bool) -> str:

@@ -1,0 +1,277 @@
+"""A camera read over RTSP: its pictures and its sound as packets, in the order they came.
+
+FFmpeg reads a socket in three calls for every packet of 1400 bytes, each with a wait of its own;
+for hundreds of cameras that is most of what recording costs. Here what comes in a fifth of a
+second is read in one call. What we do not understand is left to FFmpeg (BeyondUs).
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from av import Packet
+from av.container import InputContainer
+from av.stream import Stream
+
+from recorder.onset import Arrival
+from recorder.rtsp.described import described
+from recorder.rtsp.pictures import H264Track, H265Track, PictureTrack
+from recorder.rtsp.sdp import Description, Media, parse
+from recorder.rtsp.session import BeyondUs, Session
+from recorder.rtsp.sound import AacTrack, PcmTrack
+from recorder.rtsp.track import Track, Unit
+from recorder.rtsp.wire import Handler, WireBroken
+from recorder.wallclock import SteadyClock
+from storage.clock import US
+
+# How long a nap is, and how much may come meanwhile: a fraction of what any kernel buffers.
+NAP_S, NAP_BYTES = 0.2, 96 << 10
+AWAKE_S = 3.0  # no nap while a stream begins
+EXACT_EVERY_S = 1.0  # how often a picture is waited for, so that its arrival is known exactly
+# What was waited for so long came just now; so did what follows it within so long.
+WAITED_S, BUSY_S = 0.0005, 0.005
+UNSURE_S = 3.0  # where no read ever waits, what is read is as good as it gets
+STOP_S = 0.5  # how long a wait may keep us from seeing that we are to stop
+REPORT_S = 5.0
+# What is looked at before it is sure that we can read a stream.
+LOOK_S, LOOK_UNITS = 0.4, 4
+# Sound is moved when it is off by so much, by the sender's clock, unless that is nonsense.
+REALIGN_US, MISALIGNED_US = 20_000, 2 * US
+NO_PICTURE = "no picture came that can be understood: SPS/PPS are missing, or all of it"
+_PICTURES = {"H264": H264Track, "H265": H265Track}
+_G711 = {"PCMU", "PCMA"}
+# Sound the recorder would keep if FFmpeg unpacked it.
+_SOUND_OF_FFMPEG = {"MP4A-LATM", "MPEG4-GENERIC", "OPUS", "MPA", "MPA-ROBUST", "AC3", "EAC3"}
+_OWN_SOURCE = 0x48534754  # our SSRC: any number will do
+
+
+class Reader:
+    """An open stream. Only the thread that made it touches it."""
+
+    def __init__(self, url: str, open_timeout_s: float, read_timeout_s: float,
+                 steady: SteadyClock) -> None:  # fmt: skip
+        """BeyondUs, Refused, WireBroken or OSError when it cannot be opened."""
+        self._timeout_s = read_timeout_s
+        self._steady = steady
+        self._session = Session(url, open_timeout_s)
+        try:
+            self._open()
+        except BaseException:
+            self._session.close()
+            raise
+
+    def _open(self) -> None:
+        try:
+            told = parse(self._session.describe())
+        except ValueError:
+            raise BeyondUs from None
+        chosen = _choose(told)
+        self.tracks: list[Track] = [_track(media) for media in chosen]
+        self._session.aggregate(told.control)
+        self._handlers: dict[int, Handler] = {}
+        self._channels: list[int] = []
+        for media, track in zip(chosen, self.tracks, strict=True):
+            channel = self._session.set_up(media, 2 * len(self._channels))
+            self._channels.append(channel)
+            self._handlers[channel] = track.rtp
+            self._handlers[channel + 1] = track.rtcp
+        self._session.play(self._handlers)
+        self._began = self._exact = self._reported = self._last_unit = time.monotonic()
+        self._bytes = 0
+        self._is_fresh = False
+        self._early: list[Arrival] = []
+        video = self.tracks[0]
+        assert isinstance(video, PictureTrack)
+        early = self._look(video, told_sets=any(n.startswith("sprop-") for n in chosen[0].words))
+        self.container: InputContainer = described(chosen, video)
+        if self.container.streams.video[0].codec_context.has_b_frames:
+            self.container.close()
+            raise BeyondUs
+        self._streams: list[Stream] = list(self.container.streams)
+        self._bases = [Fraction(1, track.clock_hz) for track in self.tracks]
+        self._begun_us = next(at_us for number, _, at_us in early if number == 0)
+        self._by_arrival_us: int | None = None  # what sound is moved by, as it arrived
+        self._by_clock_us: int | None = None  # and as the sender's clock says
+        self._early = [self._arrival(number, unit, at_us, True) for number, unit, at_us in early]
+
+    def _look(self, video: PictureTrack, *, told_sets: bool) -> list[tuple[int, Unit, int]]:
+        """Until it is known what is sent. What came meanwhile: track, unit, arrival."""
+        early: list[tuple[int, Unit, int]] = []
+        pictures, until = 0, self._began + self._timeout_s
+        while True:
+            now_us = self._steady.now_us()
+            for number, unit in self._taken():
+                early.append((number, unit, now_us))
+                if number == 0:
+                    pictures += 1
+                    if pictures == 1 and told_sets:
+                        until = min(until, time.monotonic() + LOOK_S)
+            is_known = told_sets or bool(video.sets)
+            left_s = until - time.monotonic()
+            if left_s <= 0 or (is_known and pictures >= LOOK_UNITS):
+                break
+            if self._session.wait(left_s):
+                self._session.wire.take(self._handlers)
+        if not pictures:
+            raise WireBroken(NO_PICTURE)
+        return _joined(early) if video.marks_lie else early
+
+    def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+        """Every picture and sound until `stop`. WireBroken, TimeoutError or OSError at the end."""
+        yield from self._early
+        self._early.clear()
+        wire = self._session.wire
+        failure: WireBroken | None = None
+        while failure is None and not stop.is_set():
+            exact = self._wait(stop)
+            try:
+                if not wire.take(self._handlers):
+                    continue
+            except WireBroken as broken:  # what came before it comes first
+                failure = broken
+                for track in self.tracks:
+                    track.over()
+            now_us = self._steady.now_us()
+            for number, unit in self._taken():
+                self._bytes += len(unit.data)
+                yield self._arrival(number, unit, now_us, exact)
+                self._last_unit = time.monotonic()
+                if exact and number == 0:
+                    self._exact = self._last_unit
+            self._speak()
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        """Hang up."""
+        self._session.close()
+        self.container.close()
+
+    def _taken(self) -> Iterator[tuple[int, Unit]]:
+        for number, track in enumerate(self.tracks):
+            while track.units:
+                yield number, track.units.popleft()
+
+    def _wait(self, stop: threading.Event) -> bool:
+        """Until there is something to read. Whether it came just now: whatever came during a nap
+        came at some time before, and tells nothing of the clock."""
+        now = time.monotonic()
+        if now - self._began > AWAKE_S and now - self._exact < EXACT_EVERY_S:
+            per_s = self._bytes / (now - self._began)
+            time.sleep(min(NAP_S, NAP_BYTES / max(per_s, 1.0)))
+            self._is_fresh = False
+            return False
+        until = self._last_unit + self._timeout_s
+        while not self._session.wait(min(STOP_S, until - now)):
+            now = time.monotonic()
+            if stop.is_set():
+                return False
+            if now >= until:
+                raise TimeoutError
+        waited_s = time.monotonic() - now
+        self._is_fresh = waited_s > WAITED_S or (self._is_fresh and waited_s < BUSY_S)
+        return self._is_fresh or now - self._exact > UNSURE_S
+
+    def _arrival(self, number: int, unit: Unit, at_us: int, exact: bool) -> Arrival:
+        packet: Packet[Any] = Packet(unit.data)
+        packet.stream = self._streams[number]
+        packet.time_base = self._bases[number]
+        packet.pts = packet.dts = unit.ticks if number == 0 else self._moved(number, unit, at_us)
+        packet.duration = unit.duration
+        packet.is_keyframe = unit.is_keyframe
+        return Arrival(packet, at_us, self.tracks[number].utc_us(unit.ticks), exact)
+
+    def _moved(self, number: int, unit: Unit, at_us: int) -> int:
+        """Ticks of sound on the picture's time line. The two count from numbers of their own: what
+        they have in common is the sender's clock, and, until it speaks, that they arrive."""
+        track, video = self.tracks[number], self.tracks[0]
+        if self._by_arrival_us is None:
+            self._by_arrival_us = at_us - self._begun_us - unit.ticks * US // track.clock_hz
+        if track.begins_us is not None and video.begins_us is not None:
+            moved_us = track.begins_us - video.begins_us
+            known_us = self._by_clock_us
+            if abs(moved_us - self._by_arrival_us) > MISALIGNED_US:
+                self._by_clock_us = None  # the two clocks have nothing in common
+            elif known_us is None or abs(moved_us - known_us) > REALIGN_US:
+                self._by_clock_us = moved_us
+        by_us = self._by_arrival_us if self._by_clock_us is None else self._by_clock_us
+        return unit.ticks + by_us * track.clock_hz // US
+
+    def _speak(self) -> None:
+        self._session.stay_alive()
+        now = time.monotonic()
+        if now - self._reported >= REPORT_S:
+            self._reported = now
+            for channel, track in zip(self._channels, self.tracks, strict=True):
+                if track.source is not None:
+                    self._session.send(_receiver_report(channel + 1, track, now))
+
+
+def _joined(early: list[tuple[int, Unit, int]]) -> list[tuple[int, Unit, int]]:
+    """Pictures that were taken in pieces, before it was known that every slice is marked."""
+    whole: list[tuple[int, Unit, int]] = []
+    pictures: dict[int, Unit] = {}
+    for number, unit, at_us in early:
+        begun = pictures.get(unit.ticks) if number == 0 else None
+        if begun is not None:
+            begun.data += unit.data
+            begun.is_keyframe |= unit.is_keyframe
+            continue
+        if number == 0:
+            pictures[unit.ticks] = unit
+        whole.append((number, unit, at_us))
+    return whole
+
+
+def _choose(told: Description) -> list[Media]:
+    """The streams to have sent, the video first. BeyondUs when FFmpeg knows more of them."""
+    video = next((media for media in told.media if media.kind == "video"), None)
+    if video is None or video.encoding not in _PICTURES or video.clock_hz <= 0:
+        raise BeyondUs
+    if video.words.get("packetization-mode") == "2":
+        raise BeyondUs
+    if video.words.get("sprop-max-don-diff", "0") != "0":
+        raise BeyondUs
+    for media in told.media:
+        if media.kind == "audio" and media.clock_hz > 0:
+            if media.encoding in _G711 or _is_plain_aac(media):
+                return [video, media]
+            if media.encoding in _SOUND_OF_FFMPEG:
+                raise BeyondUs
+    return [video]
+
+
+def _is_plain_aac(media: Media) -> bool:
+    said = media.words
+    sizes = [said.get(name) for name in ("sizelength", "indexlength", "indexdeltalength")]
+    return (
+        media.encoding == "MPEG4-GENERIC"
+        and said.get("mode", "").upper() == "AAC-HBR"
+        and sizes == ["13", "3", "3"]
+        and said.get("auxiliarydatasizelength", "0") == "0"
+    )
+
+
+def _track(media: Media) -> Track:
+    if media.kind == "video":
+        return _PICTURES[media.encoding](media.payload, media.clock_hz)
+    if media.encoding in _G711:
+        return PcmTrack(media.payload, media.clock_hz, media.channels)
+    return AacTrack(media.payload, media.clock_hz)
+
+
+def _receiver_report(channel: int, track: Track, now: float) -> bytes:
+    """That we are here, and what we got (RFC 3550, 6.4.2, with the name it must come with)."""
+    heard, at = track.heard or (0, now)
+    source = track.source or 0
+    data = struct.pack(
+        ">BBHIIIIIII", 0x81, 201, 7, _OWN_SOURCE, source, min(track.lost, 0x7FFFFF),
+        track.highest & 0xFFFFFFFF, 0, heard, int((now - at) * 65536) & 0xFFFFFFFF,
+    )  # fmt: skip
+    data += struct.pack(">BBHIBB9sx", 0x81, 202, 4, _OWN_SOURCE, 1, 9, b"hindsight")
+    return struct.pack(">BBH", 0x24, channel, len(data)) + data
