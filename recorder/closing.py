@@ -22,8 +22,9 @@ from storage.durable import (
 )
 from storage.errors import HindsightError
 from storage.fragments import Facts, Layout, facts_document, facts_file, read_facts, scan
+from storage.holes import without_holes
+from storage.live_rows import ended_by, live_row
 from storage.promises import DAY_US
-from storage.rebuild import ended_by, live_row
 from storage.vocabulary import Camera, Segment
 from storage.volumes import Volume
 
@@ -52,7 +53,7 @@ def salvage(camera: Camera, volume: Volume, path: Path) -> Segment | None:
     OSError and DataLoss as the disk and the file give them; the file stays then.
     """
     media = volume.lying(path)
-    layout = scan(media)
+    layout = without_holes(scan(media), media)
     facts = read_facts(media, layout)
     if facts is None or not layout.fragments:
         log.warning("camera %s: %s holds no whole fragment: set aside", camera.slug, path.name)

@@ -25,8 +25,10 @@ MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+delay_moov+skip_trailer+u
 PCM = {"pcm_alaw", "pcm_mulaw"}
 # A track that falls silent must not hold back the other: FFmpeg would wait 10 s to interleave.
 INTERLEAVE_US = US // 2
-WRITE_BYTES = 256 << 10  # of what FFmpeg collects before it calls us
-FRAGMENT_BYTES = 8 << 20
+WRITE_BYTES = 64 << 10  # of what FFmpeg collects before it calls us
+# A fragment is collected in memory, for every camera: it ends early when it is so large, but a
+# stream of keyframes only must not make one of each picture.
+FRAGMENT_BYTES, SHORTEST_FRAGMENT = 192 << 10, 1 / 8
 STRAY_SOUND_S = 10  # sound so far from the picture is of another time
 
 
@@ -55,6 +57,7 @@ class SegmentFile:
         self.first_pts = first_pts
         self.end_pts = first_pts  # of the video, on the wire's time line
         self.pictures = 0
+        self._fragment_s = fragment_s
         self._last_dts: dict[int, int] = {}
         self._step = 1  # ticks between the last two pictures, in order of decoding
         self._streams = streams
@@ -79,10 +82,8 @@ class SegmentFile:
             options={
                 "movflags": MOVFLAGS,
                 "frag_duration": str(int(fragment_s * US)),
-                # In bytes, too: at a high bit rate fragments get shorter, memory does not grow.
                 "frag_size": str(FRAGMENT_BYTES),
-                # A stream of keyframes only would make a fragment of each picture.
-                "min_frag_duration": str(int(fragment_s * US / 2)),
+                "min_frag_duration": str(int(fragment_s * US * SHORTEST_FRAGMENT)),
                 "max_interleave_delta": str(INTERLEAVE_US),
             },
         )
@@ -132,7 +133,7 @@ class SegmentFile:
         self._output.mux(packet)
         if self.tape.size_bytes == before:
             return False
-        self.tape.hand_over()  # the muxer writes whole fragments: each outlives a power cut
+        self.tape.hand_over(self._fragment_s)  # the muxer writes whole fragments
         return True
 
     def _count(self, packet: Packet[Any], pts: int, dts: int) -> None:

@@ -46,6 +46,8 @@ class Tape:
         self._pieces: list[bytes] = []
         self._waiting: deque[float] = deque()  # when each fragment that waits was handed over
         self._stored_bytes = 0
+        # When the last fragment was handed over, and the last of those to be synced.
+        self._handed_over = self._synced = time.monotonic()
         self._file: AppendFile | None = None
         disk.submit(self._open)
 
@@ -57,15 +59,21 @@ class Tape:
         self.size_bytes += len(piece)
         return len(piece)
 
-    def hand_over(self) -> None:
-        """What was written since is a whole fragment: have it written and made durable."""
+    def hand_over(self, sync_every_s: float = 0.0) -> None:
+        """What was written since is a whole fragment: have it written. It is made durable, with
+        what came before it, when otherwise more than `sync_every_s` would not be by the next."""
         pieces, self._pieces = self._pieces, []
-        self._waiting.append(time.monotonic())
-        self.disk.submit(lambda: self._do(lambda: self._append(pieces)))
+        now = time.monotonic()
+        self._waiting.append(now)
+        sync = now - self._synced + now - self._handed_over > sync_every_s
+        self._handed_over = now
+        if sync:
+            self._synced = now
+        self.disk.submit(lambda: self._do(lambda: self._append(pieces, sync=sync)))
 
     def publish(self, then: Published) -> None:
         """That was all: have it published, and `then` called by the disk's thread."""
-        self.hand_over()
+        self.hand_over(float("inf"))  # what ends the file makes it durable
         self.disk.submit(lambda: self._do(lambda: self._publish(then)))
 
     def give_up(self, error: Exception) -> None:
@@ -140,12 +148,13 @@ class Tape:
             self.path, reserve_bytes=self._reserve_bytes, sealer=volume.sealer()
         )
 
-    def _append(self, pieces: list[bytes]) -> None:
+    def _append(self, pieces: list[bytes], *, sync: bool) -> None:
         assert self._file is not None
         if pieces:
             self._file.append(pieces)
-            self._file.sync()
             self._stored_bytes = self._file.size_bytes
+        if sync:
+            self._file.sync()
         self._waiting.popleft()
 
     def _publish(self, then: Published) -> None:

@@ -84,6 +84,7 @@ class AppendFile:
         self._closed = False
         self.size_bytes = 0  # of what was appended
         self._stored_bytes = 0  # on the disk
+        self._is_synced = True
         fcntl.flock(self._handle, fcntl.LOCK_EX)
         if reserve_bytes:
             try:
@@ -95,7 +96,10 @@ class AppendFile:
     def append(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append all of `pieces`, in order; raises OSError as the system gives it."""
         self.size_bytes += sum(map(len, pieces))
-        self._store(pieces if self._sealer is None else self._sealer.seal(pieces))
+        if self._sealer is not None:
+            pieces = self._sealer.seal(pieces, after_sync=self._is_synced)
+        self._is_synced = False
+        self._store(pieces)
 
     def _store(self, pieces: Sequence[bytes | memoryview]) -> None:
         left = [piece for piece in pieces if piece]
@@ -115,6 +119,7 @@ class AppendFile:
     def sync(self) -> None:
         """Data written so far survives power loss after this."""
         os.fdatasync(self._handle)
+        self._is_synced = True
 
     def finish(self) -> None:
         """fsync → close → rename → fsync directory.

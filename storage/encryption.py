@@ -17,13 +17,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING
 
 from storage.errors import DataLoss
+
+if TYPE_CHECKING:  # imported where it is used: megabytes, and most volumes are not encrypted
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Key = Callable[[], bytes]  # gives the key of a volume; DataLoss when it is missing
 MAGIC = b"HSMEDIA\x01"
@@ -32,7 +31,7 @@ RECORD_BYTES = 64 << 10  # of plaintext, at most
 _ID_BYTES, _SALT_BYTES, _TAG_BYTES, _NONCE_BYTES = 8, 32, 16, 12
 _HEADER_BYTES = len(MAGIC) + _ID_BYTES + _SALT_BYTES
 _WORD = struct.Struct(">I")  # before each record: length of its plaintext, and flags
-_BEGINS = 1 << 31  # the first record of an append: those before it were synced
+_BEGINS = 1 << 31  # the first record after a sync: those before it are whole
 _END = 1 << 30  # the end record
 _LENGTH = _END - 1
 _RECORD_OVERHEAD = _WORD.size + _TAG_BYTES
@@ -60,13 +59,13 @@ class Sealer:
         self._unwritten = header
         self._index = _Index()
 
-    def seal(self, pieces: Sequence[bytes | memoryview]) -> list[bytes]:
-        """The records of one append."""
+    def seal(self, pieces: Sequence[bytes | memoryview], *, after_sync: bool) -> list[bytes]:
+        """The records of one append; whether all before it is on the disk for sure."""
         data = memoryview(b"".join(pieces))
         sealed = self._begin()
         for at in range(0, len(data), RECORD_BYTES):
             plain = data[at : at + RECORD_BYTES]
-            word = _WORD.pack(len(plain) | (0 if at else _BEGINS))
+            word = _WORD.pack(len(plain) | (_BEGINS if after_sync and at == 0 else 0))
             # Counted first: a number that was used once is never used again, whatever fails.
             number = self._index.add(len(plain))
             sealed += [word, self._cipher.encrypt(_nonce(number), plain, word)]
@@ -122,7 +121,7 @@ class Unsealer(io.RawIOBase):
             return None
         try:
             plain = self.cipher.decrypt(nonce, sealed, word)
-        except (InvalidTag, ValueError):
+        except _broken():
             return None
         (size_bytes,) = _SIZE.unpack_from(plain)
         index = _Index(list(_RUN.iter_unpack(plain[_SIZE.size :])))
@@ -203,7 +202,7 @@ class Unsealer(io.RawIOBase):
         word = raw[: _WORD.size]
         try:
             plain = self.cipher.decrypt(_nonce(number), memoryview(raw)[_WORD.size :], word)
-        except (InvalidTag, ValueError):
+        except _broken():
             plain = b""
         if len(plain) != length:
             raise OSError(
@@ -336,8 +335,20 @@ def _nonce(number: int) -> bytes:
 
 def _cipher(key: bytes, header: bytes) -> AESGCM:
     """The cipher of one file: its header, salt included, is part of its key."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM(_derived(key, header[-_SALT_BYTES:], b"hindsight media" + header, KEY_BYTES))
 
 
 def _derived(key: bytes, salt: bytes | None, info: bytes, length: int) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(SHA256(), length, salt, info).derive(key)
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """What decrypting raises when the bytes are not those that were sealed."""
+    from cryptography.exceptions import InvalidTag
+
+    return InvalidTag, ValueError

@@ -5,11 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import av
+import numpy as np
+import pytest
 from sqlalchemy import delete
 
 from recorder.closing import adopt_leftovers
 from storage import schema
 from storage.durable import OPEN_SUFFIX
+from storage.fragments import Layout, facts_tags, read_facts, scan
+from storage.holes import PAGE
 from storage.vocabulary import Segment
 from tests.recorder.shift import Shift
 from tests.recorder.test_segmenter import make_stream
@@ -65,3 +70,47 @@ def test_published_file_of_the_day_before_gets_its_row(house: House) -> None:
     assert [found.id for found in adopt_leftovers(house.directory, house.camera(), volume)] == [
         row.id
     ]
+
+
+def torn(house: House, row: Segment, fragment: int) -> Layout:
+    """The segment's file as power loss leaves it: noise for pictures, unfinished, and a page of
+    zeros in one of its fragments. How it lay before."""
+    path = house.file(row)
+    facts = read_facts(path, scan(path))
+    assert facts is not None
+    pictures = np.random.default_rng(1).integers(0, 256, (75, 120, 160, 3), np.uint8)
+    with av.open(str(path), "w", format="mp4", options={
+        "movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"
+    }) as out:  # fmt: skip
+        out.metadata.update(facts_tags(facts))
+        stream = out.add_stream(
+            "libx264", rate=25, options={"g": "25", "bf": "0", "sc_threshold": "0"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for picture in pictures:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode())
+    layout = scan(path)
+    hole = -(-layout.fragments[fragment].offset // PAGE) * PAGE + PAGE
+    assert hole + PAGE < layout.fragments[fragment].offset + layout.fragments[fragment].size_bytes
+    data = bytearray(path.read_bytes())
+    data[hole : hole + PAGE] = bytes(PAGE)
+    path.with_name(path.name + OPEN_SUFFIX).write_bytes(data)
+    path.unlink()
+    forget(house, row)
+    return layout
+
+
+@pytest.mark.parametrize("fragment", [0, 1, 2])
+def test_a_file_with_a_hole_is_whole_up_to_it(house: House, fragment: int) -> None:
+    row = house.segment("gate", START_US)
+    before = torn(house, row, fragment)
+    assert len(before.fragments) == 3
+    volume = house.directory.archive.volume("main")
+    adopted = adopt_leftovers(house.directory, house.camera(), volume)
+    if fragment == 0:
+        assert adopted == []  # nothing of it is whole
+        return
+    [found] = adopted
+    assert found.size_bytes == before.fragments[fragment].offset
+    assert found.duration_us == fragment * 1_000_000

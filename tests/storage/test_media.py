@@ -117,6 +117,25 @@ def test_a_tail_that_never_reached_the_disk_costs_only_itself(tmp_path: Path, sp
     assert left == b"".join(appends)[: 70_000 + 3 * RECORD_BYTES]
 
 
+@pytest.mark.parametrize("spoil", [bytes(150), os.urandom(150)], ids=["zeros", "rubbish"])
+def test_what_was_not_synced_ends_at_its_first_hole_however_whole_what_follows(
+    tmp_path: Path, spoil: bytes
+) -> None:
+    synced, torn, last = (os.urandom(70_000) for _ in range(3))
+    file = AppendFile(tmp_path / "x.mp4", sealer=Sealer(KEY))
+    file.append([synced])
+    file.sync()
+    begins = file.open_path.stat().st_size
+    file.append([torn])
+    file.append([last])
+    file.abandon()
+    stored = bytearray(file.open_path.read_bytes())
+    stored[begins + 66_000 : begins + 66_150] = spoil  # in its second record
+    file.open_path.write_bytes(stored)
+    with Media(file.open_path, key).open() as source:
+        assert source.read() == synced + torn[:RECORD_BYTES]
+
+
 def test_a_record_that_was_synced_and_changed_is_damage_not_an_end(tmp_path: Path) -> None:
     appends = [os.urandom(n) for n in (70_000, 200_000)]
     path = unfinished(tmp_path, appends)
