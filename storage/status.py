@@ -20,7 +20,7 @@ from storage.outlook import foreseen, outlook
 from storage.register import cameras as all_cameras
 from storage.segments import KEPT, newest_end_us
 from storage.vocabulary import Camera, CameraState, GapCause, Span
-from storage.volume_states import floor_bytes, in_words, volume_states
+from storage.volume_states import floor_bytes, footage_now, in_words, volume_states
 
 MISSED_TURNS = 5  # a volume not measured for so many turns of the keeper is not looked after
 STALE_US = 30 * US  # a capture process that said nothing for so long is not recording
@@ -64,7 +64,7 @@ class VolumeOverview:
     error: str | None
     floor_bytes: int = 0  # to stay free
     quota_bytes: int | None = None  # most footage
-    footage_bytes: int | None = None  # when it was last measured; None: never yet
+    footage_bytes: int | None = None  # of closed segments; None: never measured yet
     refuses: str | None = None  # why no segment may begin here, in the current language
 
     @property
@@ -142,6 +142,7 @@ def volume_overview(directory: DataDirectory) -> list[VolumeOverview]:
     fresh_us = int(max(60.0, directory.settings.retention.every_s) * MISSED_TURNS * US)
     with directory.ledger.read() as tx:
         known = volume_states(tx)
+        footage = {name: footage_now(tx, state) for name, state in known.items()}
     for volume in directory.archive.volumes.values():
         try:
             volume.verify_readable()
@@ -158,7 +159,7 @@ def volume_overview(directory: DataDirectory) -> list[VolumeOverview]:
                 volume.name, str(volume.root), total, free, error,
                 floor_bytes=floor_bytes(directory.settings, volume.name),
                 quota_bytes=directory.settings.volumes[volume.name].quota_bytes,
-                footage_bytes=None if state is None else state.footage_bytes,
+                footage_bytes=footage.get(volume.name),
                 refuses=refuses,
             )
         )  # fmt: skip

@@ -68,6 +68,15 @@ def footage_bytes(tx: Connection, volume: str) -> int:
     return int(tx.execute(query.where(_s.volume == volume, _s.state == "closed")).scalar_one())
 
 
+def footage_now(tx: Connection, state: VolumeState) -> int:
+    """Bytes of the closed segments on a volume: as measured, and what was recorded since."""
+    query = select(func.coalesce(func.sum(_s.size_bytes), 0)).where(
+        _s.state == "closed", _s.start_us > state.at_us - RECENT_US,
+        _s.created_us > state.at_us, _s.volume == state.volume,
+    )  # fmt: skip
+    return state.footage_bytes + int(tx.execute(query).scalar_one())
+
+
 def measure(directory: DataDirectory, volume: Volume, footage: int) -> Room:
     """Room on a volume that holds `footage` bytes; OSError when its disk does not answer."""
     settings = directory.settings

@@ -86,10 +86,13 @@ def command(
     click.echo()
     verified = outlook(directory).verified
     if verified.oldest_us is not None:
-        invocation.say(
-            N_("All footage was verified since {day}, but for {n} segments never verified yet."),
-            day=f"{to_datetime(verified.oldest_us):%Y-%m-%d}", n=verified.never,
-        )  # fmt: skip
+        said_of = N_("All footage was verified since {day}.")
+        if verified.never:
+            said_of = N_(
+                "All footage was verified since {day}, but for {n} segments never verified yet."
+            )
+        day = f"{to_datetime(verified.oldest_us):%Y-%m-%d}"
+        invocation.say(said_of, day=day, n=verified.never)
     for line in said:
         click.echo(f"! {line}")
 

@@ -43,6 +43,16 @@ def test_a_turn_deletes_what_is_due_and_notes_how_the_volume_is(house: House) ->
     assert (one.footage_bytes, one.refuses, one.ok) == (young.size_bytes, None, True)
 
 
+def test_what_was_recorded_since_the_last_look_counts(house: House) -> None:
+    old = house.segment("gate", START_US)
+    house.clock.now = START_US + US
+    Keeper(house.directory).step()
+    house.clock.now = START_US + 60 * US
+    new = house.segment("gate", house.clock.now)
+    (one,) = volume_overview(house.directory)
+    assert one.footage_bytes == old.size_bytes + new.size_bytes
+
+
 def test_a_volume_at_its_quota_gets_headroom_back(house: House) -> None:
     limit(house)
     rows = [clip(house, day=day / 1000) for day in range(10)]  # and the model: over the quota
