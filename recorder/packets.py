@@ -61,7 +61,9 @@ class Feed:
         self.source = source
         self.settings = settings
         self.steady = steady
-        self._reader = None if by_ffmpeg or not source.is_plain_rtsp else self._read()
+        may_read = source.is_plain_rtsp and not by_ffmpeg
+        self._reader = self._read() if may_read else None
+        self.by_ffmpeg = self._reader is None  # to be remembered: it cost a connection to find out
         self._opened = ExitStack()
         if self._reader is not None:
             self.container = self._reader.container

@@ -233,6 +233,7 @@ class Station(threading.Thread):
             begins_us = self.directory.clock.now_us()
             clock_was_set(self.camera, self.progress, self.scribe, self.steady, begins_us)
         feed = Feed(source, settings, self.steady, by_ffmpeg=self._by_ffmpeg)
+        self._by_ffmpeg = feed.by_ffmpeg
         try:
             self._mark()
             with self._lock:

@@ -20,6 +20,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _DIGEST = re.compile(r"\bdigest\s+")
 _WORD = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s,"]*))')
 PORT = 554
+LATE_S = 1.0  # what the right answer gets after a wrong one
 TIMEOUT_S = 60  # of a session, where the camera does not say
 
 
@@ -123,6 +124,7 @@ class Session:
         self._id: str | None = None
         self._alive_s = TIMEOUT_S / 2
         self._spoke = time.monotonic()
+        self._may_repeat = False
         self.wire = Wire(socket.create_connection((host, parts.port or PORT), open_timeout_s))
         self.wire.socket.setblocking(False)
         self._poll = select.poll()
@@ -167,6 +169,7 @@ class Session:
         asks is answered."""
         now = time.monotonic()
         if now - self._spoke >= self._alive_s:
+            self._may_repeat = True
             self._speak()
         while self.wire.messages:
             message = self.wire.messages.popleft()
@@ -175,7 +178,9 @@ class Session:
             elif _status(message) == 401 and self._credentials is not None:
                 before = self._credentials.nonce
                 self._credentials.challenged(message.all("www-authenticate"))
-                if self._credentials.nonce != before:  # the old one was stale
+                # The old one was stale; or our password is: cameras lock accounts over that.
+                if self._may_repeat and self._credentials.nonce != before:
+                    self._may_repeat = False
                     self._speak()
 
     def _speak(self) -> None:
@@ -191,7 +196,8 @@ class Session:
     def send(self, data: bytes) -> None:
         """A few bytes. A connection so full that it does not take them needs none."""
         with suppress(BlockingIOError):
-            self.wire.socket.send(data)
+            if self.wire.socket.send(data) != len(data):
+                raise WireBroken("the connection is full in the middle of what we say")
 
     def wait(self, seconds: float) -> bool:
         """Until something came; False when nothing did in that time."""
@@ -199,7 +205,7 @@ class Session:
 
     def close(self) -> None:
         """Hang up, politely."""
-        with suppress(OSError, BeyondUs):
+        with suppress(OSError, BeyondUs, WireBroken):
             if self._id is not None:
                 self._say("TEARDOWN", self._base, {})
         self.wire.socket.close()
@@ -237,6 +243,7 @@ class Session:
         self.send(("\r\n".join(lines) + "\r\n\r\n").encode())
 
     def _answer(self, handlers: Mapping[int, Handler]) -> Message:
+        miscounts = False
         while True:
             while self.wire.messages:
                 message = self.wire.messages.popleft()
@@ -244,7 +251,12 @@ class Session:
                     self._obey(message)
                 elif message.get("cseq") in (str(self._count), None):
                     return message
-            if not self.wait(self._ends - time.monotonic()):
+                else:
+                    miscounts = True  # a late answer, or a camera that cannot count
+            left_s = self._ends - time.monotonic()
+            if left_s <= 0 or not self.wait(min(left_s, LATE_S if miscounts else left_s)):
+                if miscounts:
+                    raise BeyondUs
                 raise TimeoutError
             self.wire.take(handlers)
 

@@ -39,7 +39,8 @@ class Track:
         self._payload = payload
         self._next: int | None = None
         self._early_report: tuple[int, int, int] | None = None  # before the first packet
-        self._candidate: tuple[int, int] | None = None  # another source, and its next number
+        # Another source, its next number, and what came of it.
+        self._candidate: tuple[int, int, bytes] | None = None
         self._stamp: int | None = None  # RTP time of the latest packet
         self._ticks = 0  # and what that is since the first
         self._report: tuple[int, int] | None = None  # the sender's (UTC in µs, ticks)
@@ -56,8 +57,10 @@ class Track:
         if flags & 0x3F:
             begin, end = _bare(buffer, at, end, flags)
         if number != self._next or source != self.source or self._candidate is not None:
+            if source != self.source and number != self._next and self.source is not None:
+                return self._another(bytes(buffer[at:end]), number, source)
             if not self._is_next(number, source):
-                return bool(source == self.source)
+                return True
             self.highest += (number - self.highest) & 0xFFFF
         else:
             self.highest += 1
@@ -79,21 +82,32 @@ class Track:
             self._reported(*self._early_report)
 
     def _is_next(self, number: int, source: int) -> bool:
-        """Whether a packet out of turn is taken: after a loss, or from a new source once two in a
-        row came from it. One that came before is not taken again."""
-        if source == self.source and self._next is not None:
-            self._candidate = None
-            gap = (number - self._next) & 0xFFFF
-            if gap >= REPEATED:
-                return False
-            if gap:
-                self.lost += gap
-                self.missing()
-            return True
-        if self.source is not None and self._candidate != (source, number):
-            self._candidate = (source, (number + 1) & 0xFFFF)
+        """Whether a packet of our source, or one that goes on where it was, is taken: not one
+        that came before."""
+        self._candidate = None
+        gap = 0 if self._next is None else (number - self._next) & 0xFFFF
+        if gap >= REPEATED:
             return False
-        self.source, self._candidate = source, None
+        if gap:
+            self.lost += gap
+            self.missing()
+        if source != self.source:
+            self._report = self._early_report = self.heard = None
+            self.source = source
+        return True
+
+    def _another(self, packet: bytes, number: int, source: int) -> bool:
+        """A packet of another source: taken, as what followed ours, once a second one follows it.
+        One alone is garbage."""
+        if self._candidate is None or self._candidate[:2] != (source, number):
+            self._candidate = (source, (number + 1) & 0xFFFF, packet)
+            return False
+        first = self._candidate[2]
+        self.missing()
+        self.source = self._next = self._candidate = None
+        self._report = self._early_report = self.heard = None
+        for one in (first, packet):
+            self.rtp(bytearray(one), 0, len(one))
         return True
 
     def rtcp(self, buffer: bytearray, at: int, end: int) -> bool:

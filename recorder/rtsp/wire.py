@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from recorder.rtsp.sdp import number
 DOLLAR = 0x24
 BUFFER_BYTES = 80 << 10  # more than the largest packet, 64 kB; every camera has one
 MESSAGE_BYTES = 64 << 10  # the longest message
+_CAPITALS = re.compile(rb"[A-Z_]+")  # how a message begins: RTSP/1.0, or a verb
 _STRAY = b"\r\n\0"  # between messages, from a careless camera
 MOST_TURNS = 16  # buffers read in a row: a sender without end must let others have their turn
 GARBAGE_BYTES = 1 << 20  # so much in a row that is neither: no camera is speaking
@@ -52,6 +54,7 @@ class Wire:
         self._view = memoryview(self._buffer)
         self._at = self._end = 0  # what of the buffer was received and not yet read
         self._garbage = 0
+        self.received = 0  # bytes so far
 
     def take(self, handlers: Mapping[int, Handler]) -> bool:
         """Receive what the kernel holds and read it; False when it holds nothing."""
@@ -78,6 +81,7 @@ class Wire:
         if not count:
             raise WireBroken("the stream ended")
         self._end += count
+        self.received += count
         return True
 
     def read(self, handlers: Mapping[int, Handler]) -> None:
@@ -92,7 +96,7 @@ class Wire:
                 if handler is not None and handler(buffer, at + 4, then):
                     self._garbage = 0
                 else:
-                    then = self._past(at, then, end)
+                    then = self._past(at, then, end, handlers)
             else:
                 self._at = at
                 then = self._other(at, end)
@@ -101,10 +105,12 @@ class Wire:
             at = then
         self._at = at
 
-    def _past(self, at: int, then: int, end: int) -> int:
+    def _past(self, at: int, then: int, end: int, handlers: Mapping[int, Handler]) -> int:
         """Past what calls itself a packet: past all of it if something begins where it ends."""
         buffer = self._buffer
-        if then < end and buffer[then] != DOLLAR and not chr(buffer[then]).isalpha():
+        begins = buffer[then : min(then + 4, end)]
+        is_packet = begins[:1] == b"$" and (len(begins) < 2 or begins[1] in handlers)
+        if begins and not is_packet and not _CAPITALS.fullmatch(begins):
             then = buffer.find(DOLLAR, at + 1, end)
             then = end if then < 0 else then
         self._skipped(then - at)
@@ -116,7 +122,7 @@ class Wire:
         if buffer[at] in _STRAY:
             self._skipped(1)
             return at + 1
-        if chr(buffer[at]).isalpha():
+        if _CAPITALS.match(buffer, at, at + 1):
             head_end = buffer.find(b"\r\n\r\n", at, end)
             is_told = buffer.find(b"RTSP/", at, end) >= 0 or buffer.find(DOLLAR, at, end) < 0
             if head_end < 0 and end - at < MESSAGE_BYTES and is_told:

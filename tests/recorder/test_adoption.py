@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from recorder.closing import adopt_leftovers
 from storage import schema
 from storage.durable import OPEN_SUFFIX
 from storage.fragments import Layout, facts_tags, read_facts, scan
-from storage.holes import PAGE
+from storage.holes import PAGE, without_holes
+from storage.media import Media
 from storage.vocabulary import Segment
 from tests.recorder.shift import Shift
 from tests.recorder.test_segmenter import make_stream
@@ -114,3 +116,27 @@ def test_a_file_with_a_hole_is_whole_up_to_it(house: House, fragment: int) -> No
     [found] = adopted
     assert found.size_bytes == before.fragments[fragment].offset
     assert found.duration_us == fragment * 1_000_000
+
+
+def test_a_muted_microphone_is_no_hole(tmp_path: Path) -> None:
+    """G.711 of zeros, page after page, between pictures."""
+    path = tmp_path / "muted.mp4"
+    frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+    with av.open(str(path), "w", format="mov", options={
+        "movflags": "frag_keyframe+empty_moov+default_base_moof"
+    }) as out:  # fmt: skip
+        video = out.add_stream("libx264", rate=5, options={"g": "5", "bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = out.add_stream("pcm_mulaw", rate=16000, layout="mono")
+        for second in range(4):
+            for _ in range(5):
+                out.mux(video.encode(frame))
+            packet = av.Packet(bytes(16000))
+            packet.pts = packet.dts = second * 16000
+            packet.time_base, packet.stream = Fraction(1, 16000), sound
+            out.mux(packet)
+        out.mux(video.encode())
+    layout = scan(path)
+    assert len(layout.fragments) >= 3
+    assert bytes(2 * PAGE) in path.read_bytes()
+    assert without_holes(layout, Media(path)) == layout

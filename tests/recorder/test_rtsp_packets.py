@@ -347,11 +347,18 @@ def _names(units: Sequence[Unit]) -> str:
     return "".join(unit.data[-1:].decode() for unit in units)
 
 
-def test_a_new_source_is_taken_at_its_second_packet() -> None:
+def test_a_new_source_is_taken_whole_once_two_packets_came_from_it() -> None:
     track = H264Track(96, CLOCK)
     packets = _from(1, 50, "abc") + _from(2, 9000, "vwxyz")
-    assert _names(carried(track, packets, random.Random(1))) == "abcwxyz"
+    assert _names(carried(track, packets, random.Random(1))) == "abcvwxyz"
     assert (track.lost, track.source) == (0, 2)
+
+
+def test_a_source_that_names_itself_anew_in_every_packet_is_read() -> None:
+    track = H264Track(96, CLOCK)
+    packets = [_from(n + 1, 50 + n, name)[0] for n, name in enumerate("abcde")]
+    assert _names(carried(track, packets, random.Random(1))) == "abcde"
+    assert track.lost == 0
 
 
 def test_another_source_between_the_packets_of_ours_is_not_taken() -> None:

@@ -102,10 +102,11 @@ def server() -> Iterator[BadCamera]:
 def with_sound(
     sound: Sound, *, late_s: float = 0.0, reported: bool = False, begins_s: float = 0.3,
     offset_s: float = 0.0, origin: int = 2**32 - 9000, pause_s: float = 0.05,
+    jumps_s: float | None = None,
 ) -> Script:  # fmt: skip
     """Pictures and sound, the latter sent `late_s` after its instant. Reports follow after the
     first second; the sound's clock is `offset_s` ahead of the picture's. It begins `pause_s` after
-    it said so."""
+    it said so. The time of the pictures jumps by an hour at `jumps_s`."""
 
     def script(visit: Visit) -> None:
         pictures = ((ticks / CLOCK, 0, 0, ticks, nals) for ticks, nals in visit.clip.looped())
@@ -120,6 +121,8 @@ def with_sound(
             if kind == 1:
                 visit.packet(2, sound.packet(number, origin))
             else:
+                if jumps_s is not None and due >= jumps_s > due - 0.1:
+                    visit.base_ticks += 3600 * CLOCK
                 visit.unit(ticks, nals)
             if reported and due >= 1 + told and kind == 1:
                 told += 1
@@ -204,6 +207,18 @@ def test_clocks_that_have_nothing_in_common_place_no_sound(
     script = with_sound(sound, reported=True, offset_s=3600)
     arrivals, _ = read(server.add("sound", clip, script, more=sound.lines), 2)
     assert max(map(abs, errors_s(arrivals, sound))) < 0.05
+
+
+@pytest.mark.parametrize("reported", [False, True])
+def test_sound_goes_with_pictures_whose_time_jumps(
+    server: BadCamera, clip: Clip, sounds: dict[str, Sound], reported: bool
+) -> None:
+    sound = sounds["pcma"]
+    script = with_sound(sound, reported=reported, jumps_s=1.5)
+    arrivals, _ = read(server.add("jumps", clip, script, more=sound.lines), 3)
+    errors = errors_s(arrivals, sound)
+    assert abs(errors[0]) < 0.05
+    assert all(abs(error - 3600) < 0.15 for error in errors[-20:])
 
 
 def test_frames_of_aac_are_found_together_and_in_pieces(
