@@ -5,6 +5,8 @@ Every NAL unit is kept as it came, but for pieces of one whose beginning was los
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from recorder.rtsp.session import BeyondUs
 from recorder.rtsp.track import Track, Unit
 from recorder.rtsp.wire import WireBroken
@@ -103,9 +105,18 @@ class PictureTrack(Track):
         self._size = 0
         self._has_picture = self._is_keyframe = False
 
+    def _aggregate(self, buffer: bytearray, at: int, end: int) -> None:
+        """Several NAL units, each after its size."""
+        while end - at > 2:
+            size = buffer[at] << 8 | buffer[at + 1]
+            at += 2
+            if self.header_bytes <= size <= end - at:
+                self._nal(buffer, at, at + size)
+            at += size
+
+    @abstractmethod
     def _look(self, header: bytes, buffer: bytearray, at: int, end: int) -> None:
         """What a NAL unit is: its header, and its bytes from `at`."""
-        raise NotImplementedError
 
 
 class H264Track(PictureTrack):
@@ -127,13 +138,7 @@ class H264Track(PictureTrack):
             if bits & 0x40:
                 self._in_fragment = False
         elif kind == 24:
-            at += 1
-            while end - at > 2:
-                size = buffer[at] << 8 | buffer[at + 1]
-                at += 2
-                if 0 < size <= end - at:
-                    self._nal(buffer, at, at + size)
-                at += size
+            self._aggregate(buffer, at + 1, end)
         elif 0 < kind < 24:
             self._nal(buffer, at, end)
         elif kind in (25, 26, 27, 29):  # STAP-B, MTAP, FU-B: in another order than they come
@@ -178,13 +183,7 @@ class H265Track(PictureTrack):
             if bits & 0x40:
                 self._in_fragment = False
         elif kind == 48:
-            at += 2
-            while end - at > 2:
-                size = buffer[at] << 8 | buffer[at + 1]
-                at += 2
-                if 2 < size <= end - at:
-                    self._nal(buffer, at, at + size)
-                at += size
+            self._aggregate(buffer, at + 2, end)
         elif kind < 48:
             self._nal(buffer, at, end)
         elif kind == 50:  # PACI

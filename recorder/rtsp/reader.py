@@ -65,7 +65,7 @@ class Reader:
         self._session = Session(url, open_timeout_s)
         try:
             self._open()
-        except BaseException:
+        except BaseException:  # whatever it is, the camera gets its connection back
             self._session.close()
             raise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Unit:
     is_keyframe: bool
 
 
-class Track:
+class Track(ABC):
     """Takes RTP and RTCP packets; whole units are in `units`. Subclasses know payloads."""
 
     def __init__(self, payload: int, clock_hz: int) -> None:
@@ -151,17 +152,17 @@ class Track:
         passed_us = (ticks - reported) * US // self.clock_hz
         return utc_us + passed_us if abs(passed_us) < _STRAY_US else None
 
+    @abstractmethod
     def payload(self, buffer: bytearray, at: int, end: int, marker: bool) -> None:
         """What a packet carries."""
-        raise NotImplementedError
 
-    def goodbye(self) -> None:
+    def goodbye(self) -> None:  # noqa: B027  most kinds need do nothing
         """The sender says that this stream is over."""
 
-    def over(self) -> None:
+    def over(self) -> None:  # noqa: B027
         """What came of the latest time is whole: another one begins."""
 
-    def missing(self) -> None:
+    def missing(self) -> None:  # noqa: B027
         """Packets between the latest and this one were lost."""
 
 
