@@ -12,6 +12,7 @@ ROOT = str(Path(__file__).parents[2])
 if ROOT not in sys.path:  # tests share helpers, however pytest was started
     sys.path.insert(0, ROOT)
 
+from tests.servers.bad_camera import BadCamera  # noqa: E402
 from tests.servers.clips import make_clip  # noqa: E402
 from tests.servers.fixtures import rtsp_server  # noqa: E402, F401  a fixture
 from tests.servers.recording import Recording  # noqa: E402
@@ -41,3 +42,11 @@ def recording(tmp_path: Path) -> Iterator[Callable[..., Recording]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def server() -> Iterator[BadCamera]:
+    """A camera that does as its test says."""
+    made = BadCamera()
+    yield made
+    made.close()

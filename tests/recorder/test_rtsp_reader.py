@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -69,13 +69,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Clips:
         return known[way]
 
     return clip
-
-
-@pytest.fixture
-def server() -> Iterator[BadCamera]:
-    one = BadCamera()
-    yield one
-    one.close()
 
 
 def reader_of(url: str, read_timeout_s: float = 3) -> Reader:

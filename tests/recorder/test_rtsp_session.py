@@ -22,13 +22,6 @@ QUOTED = "p%40ss%3Aw%2Frd%3F%23%2541%20%C3%BC"
 PLAIN, PLAIN_QUOTED = "p@ss:w/rd?#%41", "p%40ss%3Aw%2Frd%3F%23%2541"
 
 
-@pytest.fixture
-def server() -> Iterator[BadCamera]:
-    made = BadCamera()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     return Clip.of(make_clip(tmp_path_factory.mktemp("clip") / "plain.mp4", seconds=1))

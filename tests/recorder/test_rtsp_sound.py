@@ -8,7 +8,7 @@ import statistics
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -90,13 +90,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 @pytest.fixture(scope="module")
 def sounds() -> dict[str, Sound]:
     return {"aac": aac(), "pcma": g711("PCMA"), "pcmu": g711("PCMU")}
-
-
-@pytest.fixture
-def server() -> Iterator[BadCamera]:
-    one = BadCamera()
-    yield one
-    one.close()
 
 
 def with_sound(

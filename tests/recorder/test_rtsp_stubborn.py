@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,13 +12,6 @@ from recorder.rtsp.session import Session
 from tests.servers.bad_camera import BadCamera, Clip, Reply, Request, Visit
 from tests.servers.clips import make_clip
 from tests.servers.recording import until
-
-
-@pytest.fixture
-def server() -> Iterator[BadCamera]:
-    made = BadCamera()
-    yield made
-    made.close()
 
 
 def test_a_password_changed_while_it_streams_is_tried_twice_a_keepalive_and_no_more(
