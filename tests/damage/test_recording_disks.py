@@ -31,8 +31,8 @@ def record(tmp_path: Path) -> Iterator[Callable[..., Recording]]:
     """Archives whose volumes lie where the test says; nothing is left running."""
     made: list[Recording] = []
 
-    def make(buffer_s: float = 3, **volumes: Path) -> Recording:
-        made.append(Recording(tmp_path / "data", volumes=volumes, buffer_s=buffer_s))
+    def make(buffer_s: float = 3, more: str = "", **volumes: Path) -> Recording:
+        made.append(Recording(tmp_path / "data", more, volumes=volumes, buffer_s=buffer_s))
         return made[-1]
 
     yield make
@@ -151,7 +151,9 @@ def test_a_full_disk_is_a_gap_and_the_segment_that_had_its_room_ends_whole(
     record: Callable[..., Recording], url: str, tmp_path: Path
 ) -> None:
     with memory_disk(tmp_path / "small", 4) as small:
-        one = record(main=small / "v")
+        # Else the keeper may make room first, by what is oldest.
+        stops = f'[volumes.main]\npath = "{small / "v"}"\nwhen_full = "stop"\n'
+        one = record(more=stops)
         camera = one.add("gate", url)
         one.start()
         until(lambda: fragments(one.open_file(camera)) >= 2, 20, "it records")
