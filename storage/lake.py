@@ -3,7 +3,8 @@
 A part holds rows of one model, generation and UTC day:
   frame_id int64, camera_id int64, segment_id string, ts_us int64, pts int64,
   kind string ('frame' | 'region'), x,y,w,h int32 (null for a frame), novelty float32,
-  quality int32 (bit flags), vector fixed-size binary (dimension × fp16, L2-normalised).
+  quality int32 (bit flags), deep bool (made by a deep re-scan),
+  vector fixed-size binary (dimension × fp16, L2-normalised).
 Rows are sorted by camera and time; file metadata carries model id, weights hash, preprocessing
 hash, dimension, count and the SHA-256 of the vectors, so a mismatch is found before a wrong hit.
 """
@@ -32,7 +33,7 @@ ROW_GROUP = 4096
 Vectors = npt.NDArray[np.float16]
 
 # quality flags
-BLACK, BLURRED, FROZEN, OVEREXPOSED = 1, 2, 4, 8
+BLACK, BLURRED, FROZEN, OVEREXPOSED, COVERED, MOVED = 1, 2, 4, 8, 16, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Frame:
     box: tuple[int, int, int, int] | None
     novelty: float
     quality: int
+    deep: bool = False
 
 
 def frame_id(segment_id: str, pts: int, kind: str, box: tuple[int, int, int, int] | None) -> int:
@@ -81,6 +83,7 @@ def schema(dimension: int) -> pa.Schema:
             *box,
             pa.field("novelty", pa.float32(), nullable=False),
             pa.field("quality", pa.int32(), nullable=False),
+            pa.field("deep", pa.bool_(), nullable=False),
             pa.field("vector", pa.binary(dimension * 2), nullable=False),
         ]
     )
@@ -127,6 +130,7 @@ def _write_part(
             **{name: [box[i] for box in boxes] for i, name in enumerate("xywh")},
             "novelty": [frame.novelty for frame in frames],
             "quality": [frame.quality for frame in frames],
+            "deep": [frame.deep for frame in frames],
             "vector": pa.FixedSizeBinaryArray.from_buffers(
                 pa.binary(width), len(frames), [None, pa.py_buffer(raw)]
             ),

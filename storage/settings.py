@@ -137,8 +137,49 @@ class IndexerSettings(_Section):
         description="at most so far apart are two indexed pictures, seconds; keyframes come first,"
         " other pictures fill in",
     )
+    sensitivity: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how little change makes a picture worth a vector: 0 only plain changes, 1"
+        " every picture; more finds more and costs more",
+    )
+    heartbeat_s: float = Field(
+        600,
+        ge=1,
+        le=86_400,
+        description="a scene in which nothing changes is indexed again after, seconds",
+    )
+    look_s: float = Field(
+        30,
+        ge=0.1,
+        le=3600,
+        description="at most so far apart are two decoded pictures where the packets are quiet,"
+        " seconds",
+    )
+    regions: int = Field(
+        8, ge=0, le=64, description="most changed areas of a picture that get a vector; 0: none"
+    )
+    region_again_s: float = Field(
+        20,
+        ge=1,
+        le=3600,
+        description="what stays in view is indexed again after, seconds",
+    )
     batch: int = Field(32, ge=1, le=1024, description="pictures embedded at once")
-    threads: int = Field(0, ge=0, le=256, description="CPU threads for embedding; 0: all cores")
+    queue_mb: int = Field(
+        64, ge=4, le=65_536, description="pictures that wait to be embedded, most megabytes"
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes of `hindsight index`")
+    threads: int = Field(
+        0, ge=0, le=256, description="CPU threads of a worker for embedding; 0: its share of cores"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where pictures are embedded; auto: a GPU when there is one"
+    )
+    recycle_pictures: int = Field(
+        200_000, ge=100, description="a worker process is replaced after so many pictures"
+    )
     lease_s: float = Field(
         120, ge=10, le=3600, description="a claim of a worker lapses after, seconds"
     )

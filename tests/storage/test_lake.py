@@ -47,7 +47,7 @@ def test_rows_and_vectors_come_back_as_they_went_in(tmp_path: Path, count: int) 
     assert "vector" not in table.column_names
     assert set(table.column_names) == {
         "frame_id", "camera_id", "segment_id", "ts_us", "pts", "kind", "x", "y", "w", "h",
-        "novelty", "quality",
+        "novelty", "quality", "deep",
     }  # fmt: skip
 
 
