@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import av
 from av.video.frame import VideoFrame
 
-from indexer.video import Rgb, Video
+from indexer.shown import Rgb, Shown
+from indexer.video import Video
 from storage.errors import DataLoss
 from storage.media import Media
 from storage.vocabulary import Segment
@@ -50,7 +51,7 @@ def picture_at(file: Path | Media, segment: Segment, at_us: int) -> Picture:
                     shown = frame
         if shown is None:
             raise _damaged(video)
-        return Picture(*video.picture(shown))
+        return _picture(video.shown(shown))
 
 
 def keyframe_near(file: Path | Media, segment: Segment, at_us: int) -> Picture:
@@ -67,8 +68,12 @@ def keyframe_near(file: Path | Media, segment: Segment, at_us: int) -> Picture:
         ]
         for packet in reversed(before):
             if frame := video.keyframe(packet):
-                return Picture(*video.picture(frame))
+                return _picture(video.shown(frame))
         raise _damaged(video)
+
+
+def _picture(shown: Shown) -> Picture:
+    return Picture(shown.rgb, shown.ts_us, shown.pts)
 
 
 def _packets_until(video: Video, wanted_us: int) -> Iterator[VideoPacket]:

@@ -1,4 +1,4 @@
-"""Which pictures of a segment are indexed: by PTS and "next due time", keyframes first.
+"""Which pictures of a segment are due, found by reading it: by PTS, keyframes first.
 
 While keyframes come at least every `interval_s`, only keyframes are decoded. Where they are
 sparser, the GOP is decoded forward to the instant that is due, and no further.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 from av.video.frame import VideoFrame
 
-from indexer.quality import Eye
-from indexer.video import Rgb, Video, log
+from indexer.shown import Shown
+from indexer.video import Video, log
 from storage.clock import US
 from storage.errors import DataLoss
 from storage.media import Media
@@ -30,39 +29,30 @@ if TYPE_CHECKING:
 SLACK = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A picture to index."""
-
-    rgb: Rgb  # (height, width, 3) uint8
-    ts_us: int  # UTC microseconds
-    pts: int  # in the file
-    quality: int  # flags of storage.lake
-    novelty: float  # 0..1, share of the picture that differs from the sample before
-
-
 def samples(
     file: Path | Media, segment: Segment, interval_s: float
-) -> Generator[Sample, None, None]:
+) -> Generator[Shown, None, None]:
     """Pictures of a segment, ascending in time, at most `interval_s` (+ 5 %) apart.
 
     DataLoss or Invalid when the file is missing, cut short, not video, or holds no picture that
     can be decoded. Damage inside costs the pictures it hits, not the rest.
     """
-    eye = Eye()
     found = False
     with Video(file, segment) as video:
         for frame in _Chooser(video, round(interval_s * US)).frames():
             found = True
-            rgb, ts_us, pts = video.picture(frame)
-            quality, novelty = eye.look(rgb)
-            yield Sample(rgb, ts_us, pts, quality, novelty)
+            yield video.shown(frame)
     if not found:
-        raise DataLoss(
-            "segment {segment} of {camera} holds no picture that can be decoded;"
-            " `hindsight check --level hash` tells whether its file is damaged",
-            segment=segment.id, camera=segment.camera,
-        )  # fmt: skip
+        raise nothing_decoded(segment)
+
+
+def nothing_decoded(segment: Segment) -> DataLoss:
+    """The error for a segment of which not one picture can be had."""
+    return DataLoss(
+        "segment {segment} of {camera} holds no picture that can be decoded;"
+        " `hindsight check --level hash` tells whether its file is damaged",
+        segment=segment.id, camera=segment.camera,
+    )  # fmt: skip
 
 
 class _Chooser:

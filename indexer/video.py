@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.codec.context import ThreadType
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
+from indexer.shown import Shown
 from storage.clock import US
 from storage.errors import DataLoss, Invalid
 from storage.media import Media, media_of
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     VideoPacket = Packet[VideoStream]
 
-Rgb = npt.NDArray[np.uint8]  # (height, width, 3)
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +39,7 @@ class Video:
         """Open. DataLoss: the file is gone or not as long as its row says. Invalid: no video."""
         self.segment = segment
         media = media_of(file)
-        self._check_size(media)
+        check_size(media, segment)
         self._opened = ExitStack()
         try:
             source = self._opened.enter_context(media.for_ffmpeg())
@@ -60,6 +58,13 @@ class Video:
                 segment=segment.id, camera=segment.camera,
             )  # fmt: skip
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:  # whatever PyAV's types say
+            self._opened.close()
+            raise Invalid(
+                "segment {segment} of {camera} cannot be read as video ({error});"
+                " `hindsight check --level hash` tells whether its file is damaged",
+                segment=segment.id, camera=segment.camera, error="unknown codec",
+            )  # fmt: skip
         self._codec = self._stream.codec_context
         self._codec.thread_type = ThreadType.NONE
         self._codec.thread_count = 1
@@ -156,36 +161,38 @@ class Video:
         at_us = self.time_us(packet)
         return next((frame for frame in frames if self.time_us(frame) >= at_us), None)
 
-    def picture(self, frame: VideoFrame) -> tuple[Rgb, int, int]:
-        """(RGB upright, UTC microseconds, pts in the file) of a decoded frame."""
-        rgb: Any = frame.to_ndarray(format="rgb24")
-        if frame.rotation % 360:
-            rgb = np.ascontiguousarray(np.rot90(rgb, frame.rotation // 90))
+    def shown(self, frame: VideoFrame) -> Shown:
+        """A decoded frame with its time: UTC microseconds, and pts in the file."""
         pts = _label(frame)
-        return rgb, self.segment.start_us + self.time_us(frame), 0 if pts is None else pts
+        return Shown(
+            frame, self.segment.start_us + self.time_us(frame), 0 if pts is None else pts,
+            key=bool(frame.key_frame),
+        )  # fmt: skip
 
     def _after(self, pts: int) -> int:
         numerator, denominator = self._us
         return ((pts - (self.first_pts or 0)) * numerator * 2 + denominator) // (2 * denominator)
 
-    def _check_size(self, media: Media) -> None:
-        try:
-            size_bytes = media.path.stat().st_size
-            if size_bytes != self.segment.size_bytes and media.is_encrypted:
-                size_bytes = media.size_bytes()
-        except OSError as error:
-            raise DataLoss(
-                "the file of segment {segment} ({camera}) cannot be opened ({error});"
-                " `hindsight check` lists the damage",
-                segment=self.segment.id, camera=self.segment.camera, error=error.strerror,
-            ) from None  # fmt: skip
-        if size_bytes != self.segment.size_bytes:
-            raise DataLoss(
-                "the file of segment {segment} ({camera}) has {found} bytes, its row says"
-                " {expected}; `hindsight check` lists the damage",
-                segment=self.segment.id, camera=self.segment.camera,
-                found=size_bytes, expected=self.segment.size_bytes,
-            )  # fmt: skip
+
+def check_size(media: Media, segment: Segment) -> None:
+    """DataLoss when the file is gone or not as long as its row says."""
+    try:
+        size_bytes = media.path.stat().st_size
+        if size_bytes != segment.size_bytes and media.is_encrypted:
+            size_bytes = media.size_bytes()
+    except OSError as error:
+        raise DataLoss(
+            "the file of segment {segment} ({camera}) cannot be opened ({error});"
+            " `hindsight check` lists the damage",
+            segment=segment.id, camera=segment.camera, error=error.strerror,
+        ) from None  # fmt: skip
+    if size_bytes != segment.size_bytes:
+        raise DataLoss(
+            "the file of segment {segment} ({camera}) has {found} bytes, its row says"
+            " {expected}; `hindsight check` lists the damage",
+            segment=segment.id, camera=segment.camera,
+            found=size_bytes, expected=segment.size_bytes,
+        )  # fmt: skip
 
 
 def _label(item: VideoPacket | VideoFrame) -> int | None:

@@ -12,7 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from indexer.sampling import Sample, samples
+from indexer.sampling import samples
+from indexer.shown import Shown
 from indexer.video import Video
 from storage.clock import US
 from storage.errors import DataLoss, Invalid
@@ -22,15 +23,15 @@ INTERVAL_S = 2.0
 RATES = ["12.5", "15.02", "24000/1001", "25", "30000/1001"]
 
 
-def sampled(path: Path, interval_s: float = INTERVAL_S) -> list[Sample]:
+def sampled(path: Path, interval_s: float = INTERVAL_S) -> list[Shown]:
     return list(samples(path, segment_of(path), interval_s))
 
 
-def times_s(found: list[Sample], path: Path) -> list[float]:
+def times_s(found: list[Shown], path: Path) -> list[float]:
     return [(sample.ts_us - segment_of(path).start_us) / US for sample in found]
 
 
-def assert_each_is_the_picture_of_its_time(found: list[Sample], path: Path, clip: Clip) -> None:
+def assert_each_is_the_picture_of_its_time(found: list[Shown], path: Path, clip: Clip) -> None:
     for sample, at_s in zip(found, times_s(found, path), strict=True):
         assert clip.times[number_in(sample.rgb)] == pytest.approx(at_s, abs=2e-5)
 
