@@ -33,6 +33,14 @@ class EventKind(StrEnum):
     VOLUME_ABSENT = "volume_absent"
     RECORDER_STARTED = "recorder_started"
     RECORDER_STOPPED = "recorder_stopped"
+    PICTURE_BLACK = "picture_black"
+    PICTURE_BLURRED = "picture_blurred"
+    PICTURE_FROZEN = "picture_frozen"
+    PICTURE_OVEREXPOSED = "picture_overexposed"
+    PICTURE_COVERED = "picture_covered"
+    PICTURE_MOVED = "picture_moved"
+    PICTURE_GOOD = "picture_good"
+    INDEX_MENDED = "index_mended"
 
 
 SENTENCES: dict[EventKind, str] = {
@@ -51,6 +59,14 @@ SENTENCES: dict[EventKind, str] = {
     EventKind.VOLUME_ABSENT: N_("the volume is not there"),
     EventKind.RECORDER_STARTED: N_("the recorder was started"),
     EventKind.RECORDER_STOPPED: N_("the recorder was stopped"),
+    EventKind.PICTURE_BLACK: N_("the picture is black"),
+    EventKind.PICTURE_BLURRED: N_("the picture is blurred"),
+    EventKind.PICTURE_FROZEN: N_("the picture is frozen"),
+    EventKind.PICTURE_OVEREXPOSED: N_("the picture is overexposed"),
+    EventKind.PICTURE_COVERED: N_("the lens is covered"),
+    EventKind.PICTURE_MOVED: N_("the camera shows another view"),
+    EventKind.PICTURE_GOOD: N_("the picture is good again"),
+    EventKind.INDEX_MENDED: N_("the index had holes; they are indexed again"),
 }
 
 
@@ -84,6 +100,12 @@ def note(
             detail=None if detail is None else detail[:DETAIL_CHARACTERS],
         )
     )  # fmt: skip
+
+
+def is_noted(tx: Connection, kind: EventKind, at_us: int, *, camera_id: int) -> bool:
+    """Whether a camera has this event: what is looked at twice is told once."""
+    query = select(_e.id).where(_e.camera_id == camera_id, _e.at_us == at_us, _e.kind == kind.value)
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def events(

@@ -151,7 +151,7 @@ class IndexerSettings(_Section):
         description="a scene in which nothing changes is indexed again after, seconds",
     )
     look_s: float = Field(
-        30,
+        60,
         ge=0.1,
         le=3600,
         description="at most so far apart are two decoded pictures where the packets are quiet,"
