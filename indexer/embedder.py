@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage.errors import Conflict
+from storage.errors import Conflict, Unavailable
 from storage.i18n import N_, tr
 
 if TYPE_CHECKING:
@@ -42,18 +42,22 @@ class Embedder:
 
     `model` as people name it, `weights_hash` and `preprocess_hash` (SHA-256 hex) say which
     vectors may be compared, `dimension` is their length, `precision` is 'float32' or 'bfloat16'
-    (not part of the identity: the self-check holds both to cosine ≥ 0.999). `meaningful` is
+    (not part of the identity: the self-check holds both to cosine ≥ 0.999), `device` 'cpu' or
+    'cuda': the same code either way, but no GPU was there to try it. `meaningful` is
     False for weights that were never trained. `taught_clips`: file names of the clips whose
     pictures it was trained with, where that is known.
     """
 
-    def __init__(self, loaded: Loaded, network: torch.nn.Module, precision: str) -> None:
+    def __init__(
+        self, loaded: Loaded, network: torch.nn.Module, precision: str, device: str = "cpu"
+    ) -> None:
         self.model = loaded.name
         self.weights_hash = loaded.weights_hash
         self.preprocess_hash = loaded.preprocess_hash
         self.meaningful = loaded.meaningful
         self.taught_clips = loaded.taught_clips
         self.precision = precision
+        self.device = device
         self._lexicon = loaded.lexicon
         self._network: Any = network
         self._transform = loaded.transform
@@ -78,7 +82,7 @@ class Embedder:
         if not prepared:
             return self._nothing()
         with torch.inference_mode():
-            batch = torch.stack(list(prepared)).to(self._dtype())
+            batch = torch.stack(list(prepared)).to(self.device, self._dtype())
             return _normalised(self._network.encode_image(batch))
 
     def embed_images(self, pictures: Sequence[Picture]) -> Vectors:
@@ -94,7 +98,7 @@ class Embedder:
         with self._tokenizing:
             tokens = self._tokenizer(list(texts))
         with torch.inference_mode():
-            return _normalised(self._network.encode_text(tokens))
+            return _normalised(self._network.encode_text(tokens.to(self.device)))
 
     def unknown_words(self, text: str) -> list[str]:
         """Content words of a question that the model was never taught; none where that is not
@@ -128,14 +132,16 @@ def load_embedder(directory: DataDirectory, generation: Generation | None = None
     verdicts = directory.cache / "precision"
     if generation is None:
         return load_model(
-            settings.model, settings_checkpoint(directory), settings.threads, verdicts=verdicts
-        )
+            settings.model, settings_checkpoint(directory), settings.threads, verdicts=verdicts,
+            device=settings.device,
+        )  # fmt: skip
     embedder = load_model(
         generation.model,
         Path(named) if named else None,
         settings.threads,
         verdicts=verdicts,
         untrained=generation.model == NANO and not generation.meaningful,
+        device=settings.device,
     )
     same = (generation.weights_hash, generation.preprocess_hash)
     if (embedder.weights_hash, embedder.preprocess_hash) != same:
@@ -154,16 +160,17 @@ def load_model(
     *,
     verdicts: Path | None = None,
     untrained: bool = False,
+    device: str = "cpu",
 ) -> Embedder:
     """Load `name`: 'nano', an open_clip architecture, or ARCHITECTURE/PRETRAINED.
 
     `checkpoint`: local safetensors instead of published weights. `threads`: CPU threads for this
     whole process, 0 for all cores. `verdicts`: folder that remembers the bfloat16 self-check.
     `untrained`: nano's seeded weights even where trained ones are shipped, to answer from a
-    generation that they made.
+    generation that they made. `device`: 'cpu', 'cuda', or 'auto': a GPU when there is one.
 
     NotFound: unknown name (nearest ones are named) or missing file. Invalid: a pickle, a damaged
-    file, or one of another architecture. Unavailable: a download failed.
+    file, or one of another architecture. Unavailable: a download failed, or no GPU is there.
     """
     import os
 
@@ -177,8 +184,22 @@ def load_model(
 
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     loaded = load_weights(name, checkpoint, untrained=untrained)
-    network, precision = choose_precision(loaded, verdicts)
-    return Embedder(loaded, network, precision)
+    found = _device(device)
+    network, precision = choose_precision(loaded, verdicts, found)
+    return Embedder(loaded, network, precision, found)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise Unavailable(
+            "[indexer] device is cuda, but PyTorch finds no GPU; set it to auto, or see to the"
+            " driver"
+        )
+    return "cuda"
 
 
 def settings_checkpoint(directory: DataDirectory) -> Path | None:
@@ -203,5 +224,5 @@ def _normalised(features: torch.Tensor) -> Vectors:
     import torch
 
     # In float32: unit length in bfloat16 is off by up to 0.4 %.
-    vectors: Vectors = torch.nn.functional.normalize(features.float(), dim=-1).numpy()
+    vectors: Vectors = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
     return vectors

@@ -1,72 +1,60 @@
-"""The worker: claims segments, samples, embeds, appends a part to the lake, marks them done.
+"""The worker: one thread looks through segments, the other embeds, writes parts, marks done.
 
-Killed at any instant it leaves claims that lapse and at most a part no row names, which nobody
+Killed at any instant it leaves claims that lapse and at most parts no row names, which nobody
 reads. Every step may be repeated.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from ulid import ULID
 
-from indexer.sampling import samples
+from indexer.batches import Batches
+from indexer.claims import Claims, Held, Share
+from indexer.looker import Looker
+from indexer.reading import Claiming, Looking, Reader
 from indexer.succession import Lane
-from storage import generations
+from indexer.tally import Tally
+from indexer.waiting import Complete, Ended, Failed, Row, Waiting
 from storage.clock import US
-from storage.errors import DataLoss, HindsightError, ResourceExhausted, Unavailable
-from storage.i18n import N_, tr
-from storage.lake import ROW_GROUP, Frame, frame_id, write_parts
-from storage.vocabulary import Segment
+from storage.generations import Outcome
+from storage.i18n import tr
+from storage.lake import ROW_GROUP, write_parts
+from storage.looks import Decision, Reason, write_looks
+from storage.vocabulary import Generation, Segment
 
 if TYPE_CHECKING:
-    import torch
-
     from storage.directory import DataDirectory
 
 # Finished segments wait so long for others to share their part: longer makes fewer parts,
 # shorter makes them searchable sooner.
 GATHER_US = 3 * US
-RETRY_US = 60 * US
-LOOK_AHEAD = 4  # segments looked at for one taken: other workers may be faster
-LAPSED = N_("the workers that indexed it died each time; its file may crash the decoder")
-log = logging.getLogger(__name__)
-
-Vector = npt.NDArray[np.float32]
+MOST_LOOKS = 16 * ROW_GROUP
 
 
 @dataclass(slots=True)
-class Tally:
-    """What was done so far."""
+class _Gathered:
+    """Complete segments that wait for their part."""
 
-    segments: int = 0
-    pictures: int = 0
-    video_us: int = 0
+    held: list[Held] = field(default_factory=list)
+    since_us: int | None = None
 
+    def rows(self) -> int:
+        return sum(len(held.frames) for held in self.held)
 
-@dataclass(slots=True)
-class _Held:
-    """A claimed segment on its way: row i has `vectors[i]` once its batch was embedded."""
-
-    segment: Segment
-    frames: list[Frame] = field(default_factory=list)
-    vectors: list[Vector | None] = field(default_factory=list)
-
-
-class ClaimLost(Exception):
-    """The lease lapsed and somebody else has the segment now: our rows do not count."""
+    def looks(self) -> int:
+        return sum(len(held.looks) for held in self.held)
 
 
 class Worker:
-    """One process's share of the index work. `stop` is asked between pictures."""
+    """One process's share of the index work.
+
+    `stop` is asked between pictures; `enough`, with what was done so far, after parts.
+    `share`: which of several workers this is. `follow`: it goes on with what is recorded.
+    """
 
     def __init__(
         self,
@@ -75,8 +63,10 @@ class Worker:
         camera_ids: Sequence[int] | None = None,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[Segment], None] = lambda _: None,
+        enough: Callable[[Tally], bool] = lambda _: False,
+        share: Share | None = None,
+        follow: bool = False,
     ) -> None:
-        self.name = f"{_host()}:{os.getpid()}:{ULID()}"
         self.tally = Tally()
         self._directory = directory
         self._settings = directory.settings.indexer
@@ -84,243 +74,155 @@ class Worker:
         self._camera_ids = camera_ids
         self._stop = stop
         self._progress = progress
-        self._batch = self._settings.batch
-        self._held: dict[str, _Held] = {}
-        self._queue: list[tuple[_Held, int, torch.Tensor]] = []  # not yet embedded
-        self._renewed_us = 0
-        self._gathering_since_us: int | None = None
+        self._enough = enough
+        self._share = share
+        self._follow = follow
+        self._claims: dict[int, Claims] = {}
+        self._lookers: dict[int, Looking] = {}
+        self._keep_looks = True
 
     def work(self, lane: Lane, *, one_part: bool = False) -> bool:
         """Index what is pending in the lane's generation; with `one_part` about one part of it.
 
         Returns whether there was anything. Whatever ends it, no claim stays behind.
         """
-        worked = False
-        self._bury(lane)
+        claims = self._claims_of(lane.generation)
+        return self.work_on(lane, claims, self._looking(lane), one_part=one_part)
+
+    def has_work(self, generation: Generation) -> bool:
+        """Whether anything is pending in a generation; costs little where nothing is."""
+        claims = self._claims_of(generation)
+        claims.bury()
+        return claims.any()
+
+    def work_on(
+        self,
+        lane: Lane,
+        claims: Claiming,
+        looking: Looking,
+        *,
+        one_part: bool = False,
+        keep_looks: bool = True,
+    ) -> bool:
+        """As `work`, on these segments and in this way."""
+        claims.bury()
+        claims.refresh()
+        if not claims.any():
+            return False
+        self._keep_looks = keep_looks
+        waiting = Waiting(self._settings.queue_mb << 20)
+        reader = Reader(self._directory, claims, looking, lane.embedder, waiting, self._stop)
+        reader.start()
         try:
-            while not self._stop():
-                segment = self._claim(lane)
-                if segment is None:
-                    break
-                worked = True
-                self._take_in(lane, segment)
-                if self._gathered():
-                    self._write(lane)
-                    if one_part:
-                        break
-            self._write(lane)
+            return self._embed_all(lane, claims, waiting, reader, one_part=one_part)
         finally:
-            self._let_go(lane)
-        return worked
+            waiting.close()
+            reader.join()
+            claims.let_go()
 
-    def _bury(self, lane: Lane) -> None:
-        """End the leases of workers of this machine that were killed: no need to wait."""
-        with self._directory.ledger.read() as tx:
-            names = generations.claimants(tx, lane.generation.id)
-        dead = [name for name in names if not _may_live(name)]
-        if dead:
-            with self._directory.ledger.write() as tx:
-                for name in dead:
-                    generations.lapse(tx, lane.generation.id, name)
+    def keep(self) -> None:
+        """Save what the cameras usually show."""
+        for looking in self._lookers.values():
+            looking.keep()
 
-    def _claim(self, lane: Lane) -> Segment | None:
-        """The next segment, ours alone. Looks without a lock and takes with one, shortly."""
-        key, ledger = lane.generation.id, self._directory.ledger
+    def _claims_of(self, generation: Generation) -> Claims:
+        if generation.id not in self._claims:
+            self._claims[generation.id] = Claims(
+                self._directory, generation, camera_ids=self._camera_ids, share=self._share,
+                follow=self._follow,
+            )  # fmt: skip
+        return self._claims[generation.id]
+
+    def _looking(self, lane: Lane) -> Looking:
+        key = lane.generation.id
+        if key not in self._lookers:
+            self._lookers[key] = Looker(self._directory, lane.generation)
+        return self._lookers[key]
+
+    def _embed_all(
+        self, lane: Lane, claims: Claiming, waiting: Waiting, reader: Reader, *, one_part: bool
+    ) -> bool:
+        batches = Batches(lane.embedder, self._settings.batch, self.tally)
+        gathered = _Gathered()
+        worked = False
         while True:
-            now_us = self._clock.now_us()
-            with ledger.read() as tx:
-                free = generations.claimable(
-                    tx, key, now_us=now_us, limit=LOOK_AHEAD, camera_ids=self._camera_ids,
-                    volumes=_present_volumes(self._directory),
-                    newest_first=self._settings.newest_first,
-                )  # fmt: skip
-            if not free:
-                return None
-            with ledger.write() as tx:
-                generations.give_up_lapsed(tx, key, now_us=now_us, detail=tr(LAPSED))
-                claimed = generations.claim(
-                    tx, key, self.name, now_us=now_us, lease_us=self._lease_us(), among=free,
-                    newest_first=self._settings.newest_first,
-                )  # fmt: skip
-            if claimed:  # else other workers were faster: look again
-                if not self._held:
-                    self._renewed_us = self._clock.monotonic_us()
-                return claimed[0]
+            item = waiting.take(0.2)
+            claims.renew()
+            if isinstance(item, Row):
+                batches.add(item)
+            elif isinstance(item, Failed):
+                worked = True
+                claims.fail(item.held, item.reason)
+                self._progress(item.held.segment)
+            elif isinstance(item, Complete):
+                worked = True
+                gathered.held.append(item.held)
+                if gathered.since_us is None:
+                    gathered.since_us = self._clock.monotonic_us()
+            elif isinstance(item, Ended):
+                self._write(lane, claims, batches, gathered)
+                if item.error is not None:
+                    raise item.error
+                return worked
+            if self._is_enough(gathered):
+                self._write(lane, claims, batches, gathered)
+                claims.refresh()
+                if self._enough(self.tally) or one_part:
+                    reader.end_soon()
 
-    def _take_in(self, lane: Lane, segment: Segment) -> None:
-        """Sample one claimed segment into the batches; on failure mark it and go on."""
-        held = self._held[segment.id] = _Held(segment)
-        try:
-            media = self._directory.archive.media(segment)
-            with closing(samples(media, segment, self._settings.interval_s)) as sampled:
-                for sample in sampled:
-                    if self._stop():
-                        return self._drop(lane, held)
-                    key = frame_id(segment.id, sample.pts, "frame", None)
-                    frame = Frame(
-                        key, segment.camera_id, segment.id, sample.ts_us, sample.pts, "frame",
-                        None, sample.novelty, sample.quality,
-                    )  # fmt: skip
-                    held.frames.append(frame)
-                    held.vectors.append(None)
-                    row = len(held.frames) - 1
-                    self._queue.append((held, row, lane.embedder.prepare(sample.rgb)))
-                    if len(self._queue) >= self._batch:
-                        self._embed(lane)
-                    self._renew(lane)
-        except ClaimLost:
-            log.warning("segment %s took longer than its lease; another worker has it", segment.id)
-        except (ResourceExhausted, Unavailable):
-            raise  # of this machine, not of the segment
-        except HindsightError as error:
-            log.warning("%s", error)
-            self._fail(lane, held, error.text())
-        except Exception as error:  # a decoder met bytes it was not made for: the rest goes on
-            log.warning("segment %s of %s: %r", segment.id, segment.camera, error, exc_info=True)
-            self._fail(lane, held, f"{type(error).__name__}: {error}")
-        else:
-            if self._gathering_since_us is None:
-                self._gathering_since_us = self._clock.monotonic_us()
+    def _is_enough(self, gathered: _Gathered) -> bool:
+        if gathered.since_us is None:
+            return False
+        waited = self._clock.monotonic_us() - gathered.since_us >= GATHER_US
+        return waited or gathered.rows() >= ROW_GROUP or gathered.looks() >= MOST_LOOKS
 
-    def _gathered(self) -> bool:
-        rows = sum(len(held.frames) for held in self._held.values())
-        since_us = self._gathering_since_us
-        waited = since_us is not None and self._clock.monotonic_us() - since_us >= GATHER_US
-        return waited or rows >= ROW_GROUP
-
-    def _embed(self, lane: Lane) -> None:
-        """Vectors for the queue, in batches; out of memory halves the batch and goes on."""
-        while self._queue:
-            batch = self._queue[: self._batch]
-            try:
-                vectors = lane.embedder.embed_prepared([prepared for _, _, prepared in batch])
-            except (MemoryError, RuntimeError) as error:
-                self._batch = smaller_batch(lane.embedder.model, len(batch), error)
-                log.warning("out of memory with %d pictures; now %d", len(batch), self._batch)
-                continue
-            for (held, row, _), vector in zip(batch, vectors, strict=True):
-                held.vectors[row] = vector
-            del self._queue[: len(batch)]
-
-    def _write(self, lane: Lane) -> None:
-        """One part with all held segments, then their rows in the ledger name it."""
-        self._gathering_since_us = None
-        self._embed(lane)
-        frames = [frame for held in self._held.values() for frame in held.frames]
-        vectors = [v for held in self._held.values() for v in held.vectors if v is not None]
-        if not frames:
+    def _write(self, lane: Lane, claims: Claiming, batches: Batches, gathered: _Gathered) -> None:
+        """Parts with all gathered segments, then their rows in the ledger name them."""
+        batches.finish()
+        done = [held for held in gathered.held if not held.lost]
+        gathered.held, gathered.since_us = [], None
+        if not done:
             return
-        parts = write_parts(
-            self._directory.lake, lane.generation, frames, np.stack(vectors).astype(np.float16)
-        )
-        owned: list[str] = []
-        with self._directory.ledger.write() as tx:
-            for part, segment_ids in parts.items():
-                owned += generations.finish(
-                    tx, segment_ids, lane.generation.id, self.name, part=part,
-                    frames={key: len(self._held[key].frames) for key in segment_ids},
-                    at_us=self._clock.now_us(),
-                )  # fmt: skip
-        for key in owned:
-            held = self._held[key]
-            self.tally.segments += 1
-            self.tally.pictures += len(held.frames)
-            self.tally.video_us += held.segment.duration_us
+        lake, generation = self._directory.lake, lane.generation
+        frames = [frame for held in done for frame in held.frames]
+        part_of, looks_of = {}, {}
+        if frames:
+            vectors = np.stack([v for held in done for v in held.vectors if v is not None])
+            for part, ids in write_parts(
+                lake, generation, frames, vectors.astype(np.float16)
+            ).items():
+                part_of.update(dict.fromkeys(ids, part))
+        looks = [look for held in done for look in held.looks] if self._keep_looks else []
+        for part, ids in write_looks(lake, generation, looks).items():
+            looks_of.update(dict.fromkeys(ids, part))
+        outcomes = [
+            _outcome(held, part_of.get(held.segment.id), looks_of.get(held.segment.id))
+            for held in done
+        ]
+        for held in claims.finish(outcomes, done):
+            self._count(held)
             self._progress(held.segment)
-        self._held.clear()
 
-    def _renew(self, lane: Lane) -> None:
-        """Prolong our claims in time; drop the segments that somebody else has by now."""
-        now_us = self._clock.monotonic_us()
-        if now_us - self._renewed_us < self._settings.lease_s * US / 3:
-            return
-        self._renewed_us = now_us
-        with self._directory.ledger.write() as tx:
-            owned = generations.renew(
-                tx, list(self._held), lane.generation.id, self.name,
-                lease_us=self._clock.now_us() + self._lease_us(),
-            )  # fmt: skip
-        lost = set(self._held) - set(owned)
-        if lost:
-            current = next(reversed(self._held))
-            for key in lost:
-                self._forget(self._held[key])
-            if current in lost:
-                raise ClaimLost
-
-    def _fail(self, lane: Lane, held: _Held, reason: str) -> None:
-        self._forget(held)
-        self._progress(held.segment)
-        with self._directory.ledger.write() as tx:
-            generations.fail(
-                tx, held.segment.id, lane.generation.id, self.name, reason,
-                retry_us=self._clock.now_us() + RETRY_US,
-            )  # fmt: skip
-
-    def _drop(self, lane: Lane, held: _Held) -> None:
-        self._forget(held)
-        with self._directory.ledger.write() as tx:
-            generations.release(tx, held.segment.id, lane.generation.id, self.name)
-
-    def _forget(self, held: _Held) -> None:
-        self._held.pop(held.segment.id, None)
-        self._queue = [entry for entry in self._queue if entry[0] is not held]
-
-    def _let_go(self, lane: Lane) -> None:
-        for held in list(self._held.values()):
-            self._drop(lane, held)
-
-    def _lease_us(self) -> int:
-        return round(self._settings.lease_s * US)
+    def _count(self, held: Held) -> None:
+        self.tally.segments += 1
+        self.tally.pictures += len(held.frames)
+        self.tally.regions += sum(frame.box is not None for frame in held.frames)
+        self.tally.looked += len(held.looks)
+        self.tally.skipped += sum(look.decision is Decision.SKIPPED for look in held.looks)
+        self.tally.damaged += _damaged(held)
+        self.tally.video_us += held.segment.duration_us
 
 
-def smaller_batch(model: str, size: int, error: Exception) -> int:
-    """How many pictures to try after `error` with `size` of them.
-
-    ResourceExhausted when a single one was too many; Unavailable when memory was not the reason.
-    """
-    text = str(error).lower()
-    signs = ("out of memory", "can't allocate", "bad_alloc")
-    if not isinstance(error, MemoryError) and not any(sign in text for sign in signs):
-        raise Unavailable(
-            "model {model} failed on a batch of pictures ({error}); nothing of it was written",
-            model=model, error=error,
-        ) from error  # fmt: skip
-    if size <= 1:
-        raise ResourceExhausted(
-            "not enough memory to embed one picture with model {model}; free memory, or choose a"
-            " smaller one with `hindsight model use`",
-            model=model,
-        ) from error
-    return size // 2
+def _damaged(held: Held) -> int:
+    return sum(look.reason is Reason.DAMAGED for look in held.looks)
 
 
-def _host() -> str:
-    return socket.gethostname()[:40]
-
-
-def _may_live(worker: str) -> bool:
-    """False for a worker of this machine whose process is gone."""
-    host, _, rest = worker.rpartition(":")[0].rpartition(":")
-    if host != _host() or not rest.isdigit():
-        return True
-    try:
-        os.kill(int(rest), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _present_volumes(directory: DataDirectory) -> list[str]:
-    """Volumes that can be read now: footage on an unmounted one waits, it has not failed."""
-    present = []
-    for name, volume in directory.archive.volumes.items():
-        try:
-            volume.verify_readable()
-        except (Unavailable, DataLoss) as error:
-            log.warning("%s", error)
-            continue
-        present.append(name)
-    return present
+def _outcome(held: Held, part: str | None, looks: str | None) -> Outcome:
+    damaged, looked = _damaged(held), len(held.looks)
+    detail = None
+    if damaged:
+        detail = tr(  # the ledger speaks English, whoever runs the command
+            "{damaged} of {looked} pictures are damaged",
+            lang="en", damaged=damaged, looked=looked,
+        )  # fmt: skip
+    return Outcome(held.segment.id, len(held.frames), part, looked, looks, damaged, detail)

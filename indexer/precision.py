@@ -39,31 +39,34 @@ class Verdict:
         return "bfloat16" if self.cosine >= SAME_FROM and self.speedup > 1 else "float32"
 
 
-def choose_precision(loaded: Loaded, verdicts: Path | None) -> tuple[torch.nn.Module, str]:
-    """The network in the precision that this machine should run it in, and its name.
+def choose_precision(
+    loaded: Loaded, verdicts: Path | None, device: str = "cpu"
+) -> tuple[torch.nn.Module, str]:
+    """The network on `device`, in the precision that it should run in there, and its name.
 
     A verdict is made once per model and machine and kept in the folder `verdicts`.
     """
-    if not cpu_has_bfloat16():
+    loaded.network.to(device)
+    if not (cpu_has_bfloat16() if device == "cpu" else torch.cuda.is_bf16_supported()):
         return loaded.network, "float32"
-    key = hashlib.sha256(f"{loaded.weights_hash}\0{machine()}".encode()).hexdigest()
+    key = hashlib.sha256(f"{loaded.weights_hash}\0{machine(device)}".encode()).hexdigest()
     file = None if verdicts is None else verdicts / f"{key[:32]}.json"
     verdict = None if file is None else _remembered(file)
     if verdict is None:
-        verdict = self_check(loaded)
-        log.info("self-check of %s on %s: %s", loaded.name, machine(), verdict)
+        verdict = self_check(loaded, device)
+        log.info("self-check of %s on %s: %s", loaded.name, machine(device), verdict)
         if file is not None:
-            _remember(file, loaded, verdict)
+            _remember(file, loaded, verdict, machine(device))
     if verdict.precision == "bfloat16":
         return loaded.network.to(torch.bfloat16), "bfloat16"
     return loaded.network, "float32"
 
 
-def self_check(loaded: Loaded) -> Verdict:
+def self_check(loaded: Loaded, device: str = "cpu") -> Verdict:
     """Embed a few pictures and texts in both precisions and compare vectors and time."""
-    pictures = torch.from_numpy(_pictures(*loaded.image_size))
+    pictures = torch.from_numpy(_pictures(*loaded.image_size)).to(device)
     with torch.inference_mode():
-        tokens = loaded.tokenizer(list(TEXTS))
+        tokens = loaded.tokenizer(list(TEXTS)).to(device)
         full, full_s = _embed(loaded.network, pictures, tokens)
         try:
             half, half_s = _embed(
@@ -87,8 +90,10 @@ def cpu_has_bfloat16() -> bool:
     return bool(words & CPU_FLAGS)
 
 
-def machine() -> str:
+def machine(device: str = "cpu") -> str:
     """What a verdict depends on beside the model."""
+    if device != "cpu":
+        return f"{torch.cuda.get_device_name(device)} / torch {torch.__version__}"
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -106,9 +111,11 @@ def _embed(
     for _ in range(2):
         begun = time.perf_counter()
         network.encode_image(pictures)
+        if pictures.is_cuda:
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - begun)
     both = torch.cat([vectors.float(), network.encode_text(tokens).float()])
-    return torch.nn.functional.normalize(both, dim=-1), best
+    return torch.nn.functional.normalize(both, dim=-1).cpu(), best
 
 
 def _pictures(height: int, width: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -132,8 +139,8 @@ def _remembered(file: Path) -> Verdict | None:
         return None  # a cache: what cannot be read is found out again
 
 
-def _remember(file: Path, loaded: Loaded, verdict: Verdict) -> None:
-    facts = {"model": loaded.name, "machine": machine(), **asdict(verdict)}
+def _remember(file: Path, loaded: Loaded, verdict: Verdict, where: str) -> None:
+    facts = {"model": loaded.name, "machine": where, **asdict(verdict)}
     try:
         write_file(file, json.dumps(facts, ensure_ascii=False).encode())
     except OSError as error:  # another worker writes the same verdict, or the disk is full

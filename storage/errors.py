@@ -82,3 +82,8 @@ class Held(HindsightError):
 KINDS: tuple[type[HindsightError], ...] = (
     NotFound, Invalid, Conflict, Denied, Unavailable, ResourceExhausted, DataLoss, Held,
 )  # fmt: skip
+
+
+def of_exit_code(code: int) -> type[HindsightError]:
+    """The kind of error that a process ended with."""
+    return next((kind for kind in KINDS if kind.exit_code == code), Unavailable)

@@ -55,11 +55,17 @@ class CommandLine:
 
 @pytest.fixture
 def make_archive(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
-    """Make a data directory whose hindsight.toml has these lines in [indexer]."""
+    """Make a data directory whose hindsight.toml has these lines in [indexer].
+
+    Every picture that is due is embedded, whole and alone, unless it is `gated`: then as by
+    default.
+    """
     opened = []
 
-    def make(settings: str = "", clock: Clock | None = None) -> Archive:
-        (tmp_path / "hindsight.toml").write_text(f"[indexer]\nthreads = 1\n{settings}\n")
+    def make(settings: str = "", clock: Clock | None = None, *, gated: bool = False) -> Archive:
+        every = "" if gated else "sensitivity = 1\nregions = 0\n"
+        text = f"[indexer]\nthreads = 1\n{every}{settings}\n"
+        (tmp_path / "hindsight.toml").write_text(text)
         directory, _ = init_directory(tmp_path / "data", clock=clock)
         opened.append(directory)
         with directory.ledger.write() as tx:
@@ -73,7 +79,7 @@ def make_archive(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
 
 @pytest.fixture
 def archive(make_archive: Callable[..., Archive]) -> Archive:
-    """A data directory with the default settings."""
+    """A data directory where every picture that is due is embedded."""
     return make_archive()
 
 
