@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -18,11 +18,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from storage import schema
 from storage.errors import NotFound
-from storage.segments import segment as find_segment
+from storage.segments import KEPT, get
 from storage.vocabulary import Generation, Segment
 
 MOST_ATTEMPTS = 3  # a segment that failed this often is marked and left alone
@@ -33,14 +32,24 @@ _s = schema.segment.c
 
 
 @dataclass(frozen=True, slots=True)
+class Free:
+    """A segment that `claim` would take."""
+
+    segment_id: str
+    camera_id: int
+    start_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexedSegment:
-    """A closed segment that is done in a generation, and the part that holds its rows."""
+    """A closed segment that is done in a generation, and the parts that hold its rows."""
 
     segment_id: str
     camera_id: int
     start_us: int
     end_us: int
     part: str | None  # relative to lake/; None when nothing in it was worth a row
+    deep_part: str | None  # of the deep re-scan
 
 
 def add_generation(
@@ -81,11 +90,6 @@ def checkpoint_of(tx: Connection, generation_id: int) -> str | None:
     return tx.execute(select(_g.checkpoint).where(_g.id == generation_id)).scalar()
 
 
-def named_with(tx: Connection, generation_id: int) -> str:
-    """What the settings named when a generation was made: differs once they were changed."""
-    return tx.execute(select(_g.named).where(_g.id == generation_id)).scalar() or ""
-
-
 def generations(tx: Connection) -> list[Generation]:
     """All, oldest first."""
     rows = tx.execute(select(schema.generation).order_by(_g.id)).mappings()
@@ -98,21 +102,23 @@ def active_generation(tx: Connection) -> Generation | None:
     return None if row is None else _generation(row)
 
 
-def activate(tx: Connection, generation_id: int) -> None:
+def activate(tx: Connection, generation_id: int, *, at_us: int) -> None:
     """Atomic switch: this generation answers from now on, the one before is retired."""
+    before = active_generation(tx)
+    if before is not None and before.id == generation_id:
+        return
     tx.execute(update(schema.generation).where(_g.state == "active").values(state="retired"))
-    tx.execute(update(schema.generation).where(_g.id == generation_id).values(state="active"))
+    tx.execute(
+        update(schema.generation)
+        .where(_g.id == generation_id)
+        .values(state="active", activated_us=at_us, follows=None if before is None else before.id)
+    )
 
 
 def build(tx: Connection, generation_id: int | None) -> None:
     """Make this the generation being built (None: none); another in building is retired."""
     tx.execute(update(schema.generation).where(_g.state == "building").values(state="retired"))
     tx.execute(update(schema.generation).where(_g.id == generation_id).values(state="building"))
-
-
-def set_named(tx: Connection, generation_id: int, named: str) -> None:
-    """What the settings name now led to this generation."""
-    tx.execute(update(schema.generation).where(_g.id == generation_id).values(named=named))
 
 
 def claimable(
@@ -124,11 +130,30 @@ def claimable(
     camera_ids: Sequence[int] | None = None,
     volumes: Sequence[str] | None = None,
     newest_first: bool = True,
-) -> list[str]:
-    """Segments that `claim` would take, in its order, without a lock: looking through a large
-    archive takes long, and nobody who records may wait for it."""
-    query = _free(generation_id, now_us, camera_ids, volumes, newest_first).limit(limit)
-    return [row.id for row in tx.execute(query)]
+    from_us: int | None = None,
+    to_us: int | None = None,
+) -> list[Free]:
+    """What `claim` would take of the segments that start in [from_us, to_us), in order of start.
+
+    Without a lock: looking through a large archive takes long, and nobody who records may wait
+    for it.
+    """
+    # By state, because there is an index of starts by state.
+    query = (
+        _free(generation_id, now_us)
+        .where(_s.state == "closed")
+        .order_by(_s.start_us.desc() if newest_first else _s.start_us)
+        .limit(limit)
+    )
+    if camera_ids is not None:
+        query = query.where(_s.camera_id.in_(camera_ids))
+    if volumes is not None:
+        query = query.where(_s.volume.in_(volumes))
+    if from_us is not None:
+        query = query.where(_s.start_us >= from_us)
+    if to_us is not None:
+        query = query.where(_s.start_us < to_us)
+    return [Free(row.id, row.camera_id, row.start_us) for row in tx.execute(query)]
 
 
 def claim(
@@ -136,50 +161,43 @@ def claim(
     generation_id: int,
     worker: str,
     *,
+    among: Sequence[str],
     now_us: int,
     lease_us: int,
-    limit: int = 1,
-    camera_ids: Sequence[int] | None = None,
-    volumes: Sequence[str] | None = None,
-    newest_first: bool = True,
-    among: Sequence[str] | None = None,
 ) -> list[Segment]:
-    """Take up to `limit` segments (`among` those named) that are not finished in a generation.
+    """Take those of the segments `among` that are free.
 
     Also those whose lease lapsed and those that failed fewer than MOST_ATTEMPTS times. The claim
     is atomic: SQLite's writer lock, PostgreSQL's SKIP LOCKED.
     """
-    query = _free(generation_id, now_us, camera_ids, volumes, newest_first).limit(limit)
-    if among is not None:
-        query = query.where(_s.id.in_(among))
+    query = _free(generation_id, now_us).where(KEPT, _s.id.in_(among))
     if tx.dialect.name == "postgresql":
         query = query.with_for_update(of=schema.segment, skip_locked=True)
-    taken = []
-    for segment_id, attempts in tx.execute(query).all():
-        values = {"state": "claimed", "worker": worker, "lease_us": now_us + lease_us}
-        key = {"segment_id": segment_id, "generation_id": generation_id}
-        # Neither returns a row where another worker was faster: what this one read is older.
-        change: ReturningInsert[Any] | ReturningUpdate[Any]
-        if attempts is None:
-            change = (
-                _insert(tx)(schema.index_work)
-                .values(attempts=1, **key, **values)
-                .on_conflict_do_nothing()
-                .returning(_w.segment_id)
+    values = {"state": "claimed", "worker": worker, "lease_us": now_us + lease_us}
+    attempts = {row.id: row.attempts for row in tx.execute(query)}
+    # Neither returns a row where another worker was faster: what this one read is older.
+    fresh = [
+        {"segment_id": key, "generation_id": generation_id, "attempts": 1, **values}
+        for key, count in attempts.items()
+        if count is None
+    ]
+    taken: list[str] = []
+    if fresh:
+        insert_new = _insert(tx)(schema.index_work).on_conflict_do_nothing()
+        taken += tx.execute(insert_new.returning(_w.segment_id), fresh).scalars()
+    for key, count in attempts.items():
+        if count is None:
+            continue
+        again = (
+            update(schema.index_work)
+            .where(
+                _w.segment_id == key, _w.generation_id == generation_id, _w.attempts == count,
             )
-        else:
-            change = (
-                update(schema.index_work)
-                .where(
-                    _w.segment_id == segment_id, _w.generation_id == generation_id,
-                    _w.attempts == attempts,
-                )
-                .values(attempts=attempts + 1, **values)
-                .returning(_w.segment_id)
-            )  # fmt: skip
-        if tx.execute(change).first() is not None:
-            taken.append(segment_id)
-    return [find_segment(tx, segment_id) for segment_id in taken]
+            .values(attempts=count + 1, **values)
+        )  # fmt: skip
+        if tx.execute(again).rowcount:
+            taken.append(key)
+    return get(tx, taken)
 
 
 def _insert(tx: Connection) -> Any:
@@ -232,36 +250,48 @@ def give_up_lapsed(tx: Connection, generation_id: int, *, now_us: int, detail: s
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a segment: its rows are durable in the parts that are named."""
+
+    segment_id: str
+    frames: int  # rows in `part`
+    part: str | None  # None when nothing in it was worth a row
+    looked: int  # pictures decided about, in `looks`
+    looks: str | None
+    damaged: int  # of these: could not be decoded
+    detail: str | None  # what was left out
+
+
 def finish(
     tx: Connection,
-    segment_ids: Sequence[str],
+    outcomes: Sequence[Outcome],
     generation_id: int,
     worker: str,
     *,
-    frames: dict[str, int],
-    part: str,
     at_us: int,
 ) -> list[str]:
-    """Mark claimed segments done, their rows being durable in `part`.
+    """Mark claimed segments done.
 
     Returns the ids still owned by `worker`; one whose lease lapsed and went to somebody else is
     left to them.
     """
     owned = []
-    for segment_id in segment_ids:
+    for one in outcomes:
         changed = tx.execute(
             update(schema.index_work)
             .where(
-                _w.segment_id == segment_id, _w.generation_id == generation_id,
+                _w.segment_id == one.segment_id, _w.generation_id == generation_id,
                 _w.worker == worker, _w.state == "claimed",
             )
             .values(
-                state="done", frames=frames.get(segment_id, 0), part=part, detail=None,
-                lease_us=None, done_us=at_us,
+                state="done", frames=one.frames, part=one.part, looked=one.looked,
+                looks=one.looks, damaged=one.damaged, detail=one.detail, deep_part=None,
+                deep_frames=None, lease_us=None, done_us=at_us,
             )
         ).rowcount  # fmt: skip
         if changed:
-            owned.append(segment_id)
+            owned.append(one.segment_id)
     return owned
 
 
@@ -326,14 +356,16 @@ def live_parts(tx: Connection, generation_id: int) -> dict[str, list[str]]:
     never returns one whose footage is gone.
     """
     query = (
-        select(_w.part, _w.segment_id)
+        select(_w.part, _w.deep_part, _w.segment_id)
         .join(schema.segment, _s.id == _w.segment_id)
-        .where(_w.generation_id == generation_id, _w.state == "done", _s.state == "closed")
-        .where(_w.part.is_not(None))
+        .where(_w.generation_id == generation_id, _w.state == "done", _s.expired_us.is_(None))
+        .where(or_(_w.part.is_not(None), _w.deep_part.is_not(None)))
     )
     result: dict[str, list[str]] = {}
-    for part, segment_id in tx.execute(query):
-        result.setdefault(part, []).append(segment_id)
+    for part, deep_part, segment_id in tx.execute(query):
+        for one in (part, deep_part):
+            if one is not None:
+                result.setdefault(one, []).append(segment_id)
     return result
 
 
@@ -343,7 +375,7 @@ def indexed_segments(
 ) -> list[IndexedSegment]:  # fmt: skip
     """As `live_parts`, row by row with times: cut to a span, cameras or a folder of the lake."""
     query = (
-        select(_s.id, _s.camera_id, _s.start_us, _s.end_us, _w.part)
+        select(_s.id, _s.camera_id, _s.start_us, _s.end_us, _w.part, _w.deep_part)
         .join(schema.index_work, _s.id == _w.segment_id)
         .where(_w.generation_id == generation_id, _w.state == "done", _s.state == "closed")
         .order_by(_s.camera_id, _s.start_us, _s.id)
@@ -355,7 +387,8 @@ def indexed_segments(
     if to_us is not None:
         query = query.where(_s.start_us < to_us)
     if folder is not None:
-        query = query.where(_w.part.startswith(folder, autoescape=True))
+        names = (_w.part, _w.deep_part)
+        query = query.where(or_(*(one.startswith(folder, autoescape=True) for one in names)))
     return [IndexedSegment(*row) for row in tx.execute(query)]
 
 
@@ -378,62 +411,37 @@ def pending(
     return int(count), int(duration_us)
 
 
-def newest_indexed_us(tx: Connection, generation_id: int) -> dict[int, int]:
-    """camera key → end of its newest indexed segment."""
-    query = (
-        select(_s.camera_id, func.max(_s.end_us))
-        .join(schema.index_work, _s.id == _w.segment_id)
-        .where(_w.generation_id == generation_id, _w.state == "done", _s.state == "closed")
-        .group_by(_s.camera_id)
-    )
-    return {row[0]: row[1] for row in tx.execute(query)}
-
-
 def failures(tx: Connection, generation_id: int) -> list[tuple[str, str]]:
     """(segment id, reason) of kept footage that could not be indexed."""
     query = (
         select(_w.segment_id, _w.detail)
         .join(schema.segment, _s.id == _w.segment_id)
-        .where(_w.generation_id == generation_id, _w.state == "failed", _s.state == "closed")
+        .where(_w.generation_id == generation_id, _w.state == "failed", KEPT)
         .order_by(_w.segment_id)
     )
     return [(row[0], row[1] or "") for row in tx.execute(query)]
 
 
-def _free(
-    generation_id: int,
-    now_us: int,
-    camera_ids: Sequence[int] | None,
-    volumes: Sequence[str] | None,
-    newest_first: bool,
-) -> Select[Any]:
-    """(id, attempts or NULL) of segments to index."""
-    query = (
-        select(_s.id, _w.attempts)
+def _free(generation_id: int, now_us: int) -> Select[Any]:
+    """(id, camera_id, start_us, attempts or NULL) of what nobody indexes or has indexed; whether
+    it is kept is asked by whoever knows by which index to find it."""
+    return (
+        select(_s.id, _s.camera_id, _s.start_us, _w.attempts)
         .outerjoin(
             schema.index_work,
             and_(_w.segment_id == _s.id, _w.generation_id == generation_id),
         )
         .where(
-            _s.state == "closed",
             or_(
                 _w.segment_id.is_(None),
-                and_(_w.state == "claimed", _w.lease_us < now_us),
+                and_(_w.state == "claimed", _w.attempts < MOST_LAPSES, _w.lease_us < now_us),
                 and_(_w.state == "failed", _w.attempts < MOST_ATTEMPTS, _w.lease_us < now_us),
-            ),
+            )
         )
-        .order_by(_s.start_us.desc() if newest_first else _s.start_us)
     )
-    if camera_ids is not None:
-        query = query.where(_s.camera_id.in_(camera_ids))
-    if volumes is not None:
-        query = query.where(_s.volume.in_(volumes))
-    return query
 
 
 def _generation(row: RowMapping) -> Generation:
-    values = dict(row)
-    values.pop("checkpoint")
-    values.pop("named")
+    values = {field.name: row[field.name] for field in fields(Generation)}
     values["meaningful"] = bool(values["meaningful"])
     return Generation(**values)

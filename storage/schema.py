@@ -374,6 +374,16 @@ generation = Table(
         server_default="",
         comment="model and checkpoint that the settings named when it was made",
     ),
+    Column("activated_us", BigInteger, comment="when it last began to answer"),
+    Column("follows", Id, comment="the generation that answered until then: the way back"),
+    Column("golden", String(2000), comment="JSON: how its model answers the golden queries"),
+    Column(
+        "anyway",
+        Boolean,
+        nullable=False,
+        server_default="0",
+        comment="somebody said to switch to it whatever it answers",
+    ),
     UniqueConstraint("model", "number"),
     CheckConstraint("state IN ('building', 'active', 'retired')", name="state"),
 )

@@ -14,11 +14,12 @@ from storage.camera_states import states
 from storage.clock import US, from_datetime, to_datetime, zone
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
-from storage.generations import active_generation, newest_indexed_us
+from storage.generations import active_generation
 from storage.i18n import N_, tr
 from storage.outlook import foreseen, outlook
 from storage.register import cameras as all_cameras
 from storage.segments import KEPT, newest_end_us
+from storage.standings import building_standing, newest_indexed_us
 from storage.vocabulary import Camera, CameraState, GapCause, Span
 from storage.volume_states import floor_bytes, footage_now, in_words, volume_states
 
@@ -174,6 +175,7 @@ def warnings(
     """What somebody should look at, in the current language; the gravest first."""
     said = [v.refuses for v in volumes if v.refuses is not None and v.error is None]
     with directory.ledger.read() as tx:
+        building = building_standing(tx)
         for one in overviews:
             expecting = timeline.open_expectation(tx, one.camera.id) is not None
             if one.camera.enabled and expecting and not one.recording:
@@ -193,6 +195,8 @@ def warnings(
         said.append(
             tr(N_("the disk of the ledger was full: its reserve is used up; free some space"))
         )
+    if building is not None and (refusal := building.refusal()) is not None:
+        said.append(refusal)
     return said + foreseen(outlook(directory))
 
 

@@ -9,8 +9,8 @@ import click
 
 from indexer.choices import CHOICES, is_trained
 from indexer.embedder import UNTRAINED, load_model, model_warning
-from storage import generations
-from storage.clock import US
+from storage import generations, standings
+from storage.clock import US, rfc3339
 from storage.commandline import (
     HindsightCommand,
     HindsightGroup,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from indexer.embedder import Embedder
     from indexer.nano.examination import Examined
+    from storage.standings import Extent, Standing
+    from storage.vocabulary import Generation
 
 
 @click.group(cls=HindsightGroup, help=N_("Embedding models and index generations."))
@@ -43,7 +45,7 @@ def command() -> None:
 @pass_invocation
 def list_models(invocation: Invocation, as_json: bool) -> None:
     """The choice, then what the ledger knows beside it."""
-    rows = _rows(invocation.directory)
+    rows, stand = _rows(invocation.directory)
     if as_json:
         invocation.json(rows)
         return
@@ -58,6 +60,31 @@ def list_models(invocation: Invocation, as_json: bool) -> None:
             for row in rows
         ],
     )  # fmt: skip
+    if stand:
+        click.echo()
+        _show_generations(invocation, stand)
+
+
+def _show_generations(invocation: Invocation, stand: list[tuple[Standing, Extent]]) -> None:
+    """How far each is, how its model answers golden queries, since when it answers."""
+    words = {"active": tr("answers"), "building": tr("being built"), "retired": tr("was used")}
+    invocation.table(
+        [N_("generation"), N_("state"), N_("hours indexed"), N_("share"), N_("failed"),
+         N_("golden queries"), N_("answers since")],
+        [
+            (
+                f"{one.generation.model} {one.generation.number}", words[one.generation.state],
+                f"{far.done_us / US / 3600:.2f} / {far.kept_us / US / 3600:.2f}",
+                f"{far.share:.1%}", far.failed,
+                one.golden and f"en {one.golden.en:.2f}, zh {one.golden.zh:.2f}",
+                one.activated_us and f"{rfc3339(one.activated_us)[:19]}Z",
+            )
+            for one, far in stand
+        ],
+    )  # fmt: skip
+    for one, _ in stand:
+        if (refusal := one.refusal()) is not None:
+            click.echo(f"! {refusal}")
 
 
 @command.command(
@@ -76,17 +103,32 @@ def list_models(invocation: Invocation, as_json: bool) -> None:
     metavar="FILE",
     help=N_("local weights (safetensors) instead of a download"),
 )
+@click.option(
+    "--anyway", is_flag=True, help=N_("switch to it however badly it answers golden queries")
+)
 @json_option
 @pass_invocation
-def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: bool) -> None:
+def use(
+    invocation: Invocation, name: str, checkpoint: Path | None, anyway: bool, as_json: bool
+) -> None:
     """Load it, so that what cannot work fails now, and let the ledger say so."""
-    from indexer.succession import use_model
+    from indexer.succession import (
+        assess,
+        golden_warnings,
+        is_shipped,
+        switch_if_complete,
+        use_model,
+    )
 
     directory = invocation.directory
-    lane = use_model(directory, name, checkpoint)
-    generation = lane.generation
+    lane = use_model(directory, name, checkpoint, anyway=anyway, actor=invocation.actor())
+    generation, said = lane.generation, []
+    if generation.state == "building" or not is_shipped(name, checkpoint):
+        said = golden_warnings(assess(directory, generation, [lane.embedder]))
+    generation = switch_if_complete(directory, [lane.embedder]) or generation
     with directory.ledger.read() as tx:
         count, duration_us = generations.pending(tx, generation.id)
+        standing = standings.standing(tx, generation.id)
     if as_json:
         invocation.json(
             {
@@ -96,6 +138,8 @@ def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: boo
                 "state": generation.state,
                 "pending_segments": count,
                 "pending_s": duration_us / US,
+                "golden": standing.golden and standing.golden.document(),
+                "refused": standing.refusal(),
             }
         )
         return
@@ -103,6 +147,13 @@ def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: boo
         invocation.say(
             "{model} is in use (generation {number}); {hours:.2f} h of footage ({segments}"
             " segments) wait for `hindsight index`",
+            model=generation.model, number=generation.number,
+            hours=duration_us / US / 3600, segments=count,
+        )  # fmt: skip
+    elif standing.refusal() is not None:
+        invocation.say(
+            "generation {number} of {model} is built beside the old one: {hours:.2f} h of footage"
+            " ({segments} segments) to index with `hindsight index`",
             model=generation.model, number=generation.number,
             hours=duration_us / US / 3600, segments=count,
         )  # fmt: skip
@@ -115,7 +166,45 @@ def use(invocation: Invocation, name: str, checkpoint: Path | None, as_json: boo
             hours=duration_us / US / 3600, segments=count,
         )  # fmt: skip
     if warning := model_warning(generation):
-        click.echo(warning, err=True)
+        said.append(warning)
+    for line in said:
+        click.echo(line, err=True)
+
+
+@command.command(
+    name="rollback",
+    cls=HindsightCommand,
+    help=N_(
+        "Let the generation that answered before answer again, at once. The present one is kept;"
+        " footage recorded since the switch is then indexed by `hindsight index`, newest first."
+    ),
+    example="hindsight model rollback",
+)
+@json_option
+@pass_invocation
+def roll_back(invocation: Invocation, as_json: bool) -> None:
+    """One transaction; then say what the other one has not seen."""
+    from indexer.succession import rollback
+
+    directory = invocation.directory
+    generation = rollback(directory, invocation.actor())
+    with directory.ledger.read() as tx:
+        count, duration_us = generations.pending(tx, generation.id)
+    if as_json:
+        invocation.json(
+            {
+                "model": generation.model, "generation": generation.number,
+                "state": generation.state, "pending_segments": count,
+                "pending_s": duration_us / US,
+            }
+        )  # fmt: skip
+        return
+    invocation.say(
+        "{model} (generation {number}) answers again; {hours:.2f} h of footage ({segments}"
+        " segments) that it has not seen wait for `hindsight index`",
+        model=generation.model, number=generation.number,
+        hours=duration_us / US / 3600, segments=count,
+    )  # fmt: skip
 
 
 @command.command(
@@ -260,13 +349,24 @@ def _show_evaluation(invocation: Invocation, document: dict[str, Any]) -> None:
     )
 
 
-def _rows(directory: DataDirectory) -> list[dict[str, Any]]:
-    """The choice, then models the ledger knows beside it; the latest generation of each."""
+def _rows(
+    directory: DataDirectory,
+) -> tuple[list[dict[str, Any]], list[tuple[Standing, Extent]]]:
+    """The choice, then models the ledger knows beside it, each with its generations; and all
+    generations, oldest first."""
     with directory.ledger.read() as tx:
-        latest = {generation.model: generation for generation in generations.generations(tx)}
-        for generation in generations.generations(tx):
-            if generation.state != "retired":
-                latest[generation.model] = generation
+        far = standings.progress(tx)
+        stand = [(one, far[one.generation.id]) for one in standings.standings(tx)]
+    latest: dict[str, Generation] = {}
+    of: dict[str, list[dict[str, Any]]] = {}
+    for one, how_far in stand:
+        generation = one.generation
+        of.setdefault(generation.model, []).append(standings.standing_document(one, how_far))
+        # One that answers or is built is the one in use; else the last.
+        if generation.state != "retired" or latest.get(generation.model, generation).state == (
+            "retired"
+        ):
+            latest[generation.model] = generation
     rows: list[dict[str, Any]] = []
     for choice in CHOICES:
         known = latest.pop(choice.name, None)
@@ -280,6 +380,7 @@ def _rows(directory: DataDirectory) -> list[dict[str, Any]]:
                 "generation": known and known.number,
                 "meaningful": known.meaningful if known else is_trained(choice.name),
                 "why": tr(choice.argument),
+                "generations": of.get(choice.name, []),
             }
         )
     for known in latest.values():
@@ -293,6 +394,7 @@ def _rows(directory: DataDirectory) -> list[dict[str, Any]]:
                 "generation": known.number,
                 "meaningful": known.meaningful,
                 "why": None,
+                "generations": of[known.model],
             }
         )
-    return rows
+    return rows, stand

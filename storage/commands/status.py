@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import click
 
-from storage.clock import local_text, optional_rfc3339, to_datetime
+from storage.clock import US, local_text, optional_rfc3339, to_datetime
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.options import asked_times, camera_and_span, length_text, size_text
+from storage.directory import DataDirectory
 from storage.errors import Invalid
 from storage.forecast import VIOLATIONS_DAYS
 from storage.i18n import N_, tr
 from storage.outlook import Outlook, outlook
 from storage.register import find_cameras
+from storage.standings import Extent, Standing, building_standing, progress, standing_document
 from storage.status import (
     CameraOverview,
     VolumeOverview,
@@ -58,12 +60,14 @@ def command(
     overviews = camera_overview(directory, cameras=cameras, span=span)
     volumes = volume_overview(directory)
     said = warnings(directory, overviews, volumes)
+    building = _building(directory)
     if as_json:
         invocation.json(
             {
                 "cameras": [camera_document(one) for one in overviews],
                 "volumes": [volume_document(one) for one in volumes],
                 "keeping": keeping_document(outlook(directory)),
+                "building": building and standing_document(*building),
                 "warnings": said,
             }
         )
@@ -93,8 +97,27 @@ def command(
             )
         day = f"{to_datetime(verified.oldest_us):%Y-%m-%d}"
         invocation.say(said_of, day=day, n=verified.never)
+    if building is not None:
+        one, extent = building
+        invocation.say(
+            N_(
+                "The index is being built anew with {model} (generation {number}): {done:.2f} of"
+                " {kept:.2f} h of footage ({share:.1%}); the old one answers."
+            ),
+            model=one.generation.model, number=one.generation.number,
+            done=extent.done_us / US / 3600, kept=extent.kept_us / US / 3600, share=extent.share,
+        )  # fmt: skip
     for line in said:
         click.echo(f"! {line}")
+
+
+def _building(directory: DataDirectory) -> tuple[Standing, Extent] | None:
+    """The generation that is being built, and how far it is."""
+    with directory.ledger.read() as tx:
+        one = building_standing(tx)
+        if one is None:
+            return None
+        return one, progress(tx, one.generation.id)[one.generation.id]
 
 
 def _cameras(invocation: Invocation, overviews: list[CameraOverview]) -> None:

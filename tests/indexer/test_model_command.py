@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from indexer.embedder import SMALL
 from indexer.weights import load_weights
-from tests.indexer.clips import Archive
+from storage import audit
+from tests.indexer.clips import START_US, Archive
 from tests.indexer.conftest import CommandLine
 
 
@@ -40,13 +41,83 @@ def test_switching_says_what_it_will_cost(
     state["logit_scale"] = state["logit_scale"] + 1
     save_file({key: value.contiguous() for key, value in state.items()}, file)
     found = hindsight.json("model", "use", "nano", "--checkpoint", file)
+    golden = found.pop("golden")
+    assert golden["en"] > 0.8
+    assert golden["zh"] > 0.8
     assert found == {
         "model": "nano", "generation": 2, "dimension": 256, "state": "building",
-        "pending_segments": 1, "pending_s": pytest.approx(6, abs=0.1),
+        "pending_segments": 1, "pending_s": pytest.approx(6, abs=0.1), "refused": None,
     }  # fmt: skip
     assert hindsight.json("index")["generation"] == 2
     states = {row["model"]: row["generation"] for row in hindsight.json("model", "list")}
     assert states["nano"] == 2
+
+
+def test_a_refused_model_is_told_by_every_command_and_may_be_used_anyway(
+    archive: Archive, hindsight: CommandLine, short_clip: Path, tmp_path: Path
+) -> None:
+    archive.put(short_clip)
+    assert hindsight("index").code == 0
+    blind = tmp_path / "blind.safetensors"
+    state = load_weights("nano", None, untrained=True).network.state_dict()
+    save_file({key: value.contiguous() for key, value in state.items()}, blind)
+    said = hindsight("model", "use", "nano", "--checkpoint", blind)
+    assert said.code == 0
+    assert "generation 2 of nano does not take over" in said.err  # before a day of indexing
+    assert "hindsight model use nano --checkpoint" in said.err
+    assert "is built beside the old one: 0.00 h of footage (1 segments)" in said.out
+    assert hindsight("index").code == 0
+    listed = hindsight("model", "list")
+    assert "! generation 2 of nano does not take over" in listed.out
+    (row,) = [row for row in hindsight.json("model", "list") if row["model"] == "nano"]
+    assert row["generation"] == 2
+    old, new = row["generations"]
+    assert (old["state"], new["state"]) == ("active", "building")
+    assert new["share"] == 1
+    assert new["indexed_s"] == new["kept_s"] == pytest.approx(6, abs=0.1)
+    assert new["golden"]["refused"]
+    assert new["golden"]["en"] < new["golden"]["wanted"]
+    assert old["answers_since"]
+    assert not new["answers_since"]
+    status = hindsight.json("status")
+    assert status["building"]["share"] == 1
+    assert status["building"]["refused"] in status["warnings"]
+    assert "is being built anew with nano (generation 2)" in hindsight("status").out
+    used = hindsight.json("model", "use", "nano", "--checkpoint", blind, "--anyway")
+    assert (used["state"], used["refused"]) == ("active", None)
+    assert hindsight.json("status")["building"] is None
+    back = hindsight("model", "rollback")
+    assert "nano (generation 1) answers again; 0.00 h of footage (0 segments)" in back.out
+    again = hindsight("model", "rollback")
+    assert again.code == 5
+    assert again.err.count("\n") == 1
+    with archive.directory.ledger.read() as tx:
+        actions = [row.action for row in audit.rows(tx) if row.action.startswith("model.")]
+    assert actions == ["model.use", "model.use", "model.rollback"]
+
+
+def test_coverage_after_going_back_says_what_is_not_indexed(
+    archive: Archive, hindsight: CommandLine, short_clip: Path, tmp_path: Path
+) -> None:
+    archive.put(short_clip)
+    assert hindsight("index").code == 0
+    file = tmp_path / "nano2.safetensors"
+    state = load_weights("nano", None).network.state_dict()
+    state["logit_scale"] = state["logit_scale"] + 1
+    save_file({key: value.contiguous() for key, value in state.items()}, file)
+    assert hindsight("model", "use", "nano", "--checkpoint", file).code == 0
+    assert hindsight("index").code == 0
+    archive.put(short_clip, START_US + 10**9)
+    assert hindsight("index").code == 0
+    assert hindsight.json("search", "a red car")["coverage"]["generation"] == 2
+    back = hindsight.json("model", "rollback")
+    assert (back["generation"], back["pending_segments"]) == (1, 1)
+    coverage = hindsight.json("search", "a red car")["coverage"]
+    assert coverage["generation"] == 1
+    assert coverage["indexed_s"] == pytest.approx(coverage["recorded_s"] / 2)
+    assert hindsight.json("index")["segments"] == 1
+    coverage = hindsight.json("search", "a red car")["coverage"]
+    assert coverage["indexed_s"] == pytest.approx(coverage["recorded_s"])
 
 
 def test_the_small_model_in_use_is_said_once_and_calmly(
