@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from recorder import bookkeeping, service
 from recorder.closing import adopt_leftovers
+from recorder.lake_job import LakeJob
 from recorder.nursery import Child, Nursery
 from recorder.sealer import seal_if_due
 from storage import clocks, events, register
@@ -95,7 +96,10 @@ class Supervisor:
     ) -> None:
         self.directory = directory
         self.nursery = nursery
-        self.keeper = Keeper(directory, also=[self._look_after])
+        self._lake = LakeJob(directory)
+        self.keeper = Keeper(
+            directory, also=[self._look_after, self._lake.look], deleted=self._lake.deleted
+        )
         self.chosen = chosen
         self.captures: list[Capture] = []
         self.finished: set[int] = set()
@@ -134,6 +138,7 @@ class Supervisor:
             now_us = self.directory.clock.now_us()
             self._stop_all()
             self.keeper.close()
+            self._lake.close()
             self._settle(now_us, bounded=seconds is not None and not stop.is_set())
             self._note_event(EventKind.RECORDER_STOPPED)
 

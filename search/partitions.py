@@ -19,12 +19,13 @@ from search.shards import (
     headers,
     open_shard,
     partition_folder,
-    remove,
 )
 from storage.directory import DataDirectory
 from storage.durable import remove_empty_folders
-from storage.errors import DataLoss, HindsightError
+from storage.errors import DataLoss, HindsightError, Unavailable
+from storage.index_files import remove_shard
 from storage.lake import day_of, read_part
+from storage.lake_work import gone_of
 from storage.vocabulary import Generation
 
 log = logging.getLogger(__name__)
@@ -88,9 +89,13 @@ class Partitions:
         with self._lock:
             folder = partition_folder(self._directory.index, generation, day)
             good, bad = headers(folder, generation) if folder.is_dir() else ([], [])
+            self._let_go(folder, {header.path for header in good})
+            parts = {self._directory.lake / part for part, _ in left}
+            for lake_folder in {path.parent for path in parts}:
+                self._let_go(lake_folder, parts)
             damaged = bool(bad)
             for path in bad:
-                remove(path)
+                remove_shard(path)
             stale = 0
             for header in reversed(good):
                 covered = frozenset(left & set(header.pairs))
@@ -145,7 +150,7 @@ class Partitions:
 
             try:
                 rows = self._cached(lake / part, read)
-            except DataLoss as error:
+            except (DataLoss, Unavailable) as error:
                 log.warning("%s", error)
                 partition.lost[part] = error.text()
                 continue
@@ -158,16 +163,22 @@ class Partitions:
         """One shard instead of many; what it replaces goes afterwards. A full disk is no loss."""
         blocks = [block.rows for block in partition.blocks]
         wanted = {i: block.wanted for i, block in enumerate(partition.blocks)}
+        rows = merged(blocks, wanted)
         try:
-            build(folder, generation, merged(blocks, wanted))
+            made = build(folder, generation, rows)
         except (HindsightError, OSError) as error:
             log.warning("no shard was built in %s: %s", folder, error)
             return
+        # Retention that came before now did not see the new shard; one that comes later will.
+        with self._directory.ledger.read() as tx:
+            if gone_of(tx, sorted({segment for _, segment in rows.pairs})):
+                remove_shard(made)
+                return
         for header in old:
             self._remove(header.path)
 
     def _remove(self, header: Path) -> None:
-        remove(header)
+        remove_shard(header)
         self._forget(header)
 
     def _cached(self, path: Path, read: Callable[[], Rows]) -> Rows:
@@ -180,6 +191,11 @@ class Partitions:
         while self._held > self._cache_bytes and len(self._cache) > 1:
             self._forget(next(iter(self._cache)))
         return rows
+
+    def _let_go(self, folder: Path, lying: Collection[Path]) -> None:
+        """Forget what lay in a folder and was replaced: a mapped file keeps its blocks on disk."""
+        for path in [one for one in self._cache if one.parent == folder and one not in lying]:
+            self._forget(path)
 
     def _forget(self, path: Path) -> None:
         rows = self._cache.pop(path, None)

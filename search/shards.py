@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from ulid import ULID
 
 from search.rows import Pair, Rows, facts_table, rows_of_facts
-from storage.durable import HashingFile, remove_file, sha256_file, write_file
+from storage.durable import HashingFile, sha256_file, write_file
 from storage.vocabulary import Generation
 
 FORMAT = 1
@@ -144,12 +144,6 @@ def open_shard(header: Header, generation: Generation) -> Rows:
         codes = np.zeros(0, dtype=np.float16)
     vectors = codes.reshape(header.count, generation.dimension)
     return rows_of_facts(facts, header.pairs, vectors, _Kept(outer, inner))
-
-
-def remove(path: Path) -> None:
-    """Take away a shard, its header first so that nobody starts to open half of one."""
-    for suffix in (".json", ".faiss", ".parquet"):
-        remove_file(path.with_suffix(suffix))
 
 
 class _Kept:

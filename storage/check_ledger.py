@@ -1,5 +1,4 @@
-"""The half of `check` that looks at the ledger: holds, time, gaps, the audit chain, the lake's
-parts."""
+"""The half of `check` that looks at the ledger: holds, time, gaps, the audit chain, the lake."""
 
 from __future__ import annotations
 
@@ -10,11 +9,10 @@ from sqlalchemy import Connection, and_, exists, func, or_, select
 from storage import audit, schema, timeline
 from storage.camera_states import states
 from storage.check_chain import check_chain
+from storage.check_lake import check_lake
 from storage.clock import EARLIEST_US, LATEST_US, rfc3339
 from storage.directory import DataDirectory
-from storage.errors import DataLoss
 from storage.findings import Finding, Level, of_segment
-from storage.generations import generations, live_parts
 from storage.i18n import N_
 from storage.register import cameras
 from storage.segments import matching
@@ -39,7 +37,7 @@ def check_ledger(directory: DataDirectory, level: Level) -> Iterator[Finding]:
     yield from _holds(directory)
     yield from _gaps(directory)
     yield from check_chain(directory)
-    yield from _lake(directory, level)
+    yield from check_lake(directory, level)
     with directory.ledger.read() as tx:
         yield from audit_findings(tx)
 
@@ -109,23 +107,3 @@ def _gaps(directory: DataDirectory) -> Iterator[Finding]:
                     loss=not waits, camera=camera.slug,
                     start_us=hole.start_us, end_us=hole.end_us,
                 )  # fmt: skip
-
-
-def _lake(directory: DataDirectory, level: Level) -> Iterator[Finding]:
-    """Every part that a finished row names is there, and at level hash whole (invariant 8)."""
-    with directory.ledger.read() as tx:
-        wanted = [(g, part) for g in generations(tx) for part in live_parts(tx, g.id)
-                  if g.state != "retired"]  # fmt: skip
-    for generation, part in wanted:
-        if not (directory.lake / part).is_file():
-            yield Finding(
-                8, N_("lake part {part} is missing; run `hindsight index` to mend it"),
-                {"part": part}, path=part,
-            )  # fmt: skip
-        elif level is Level.HASH:
-            from storage.lake import read_part  # brings in pyarrow: only when it is needed
-
-            try:
-                read_part(directory.lake, part, generation)
-            except DataLoss as error:
-                yield Finding(8, error.message, error.fields, path=part)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -66,7 +67,8 @@ class _Known:
 class Keeper(threading.Thread):
     """A thread of `hindsight record`. Nothing ends it but `close`.
 
-    `also` are run about once a minute. A job that another process is at is left out this time.
+    `also` are run about once a minute, `deleted` after footage was deleted. A job that another
+    process is at is left out this time.
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class Keeper(threading.Thread):
         directory: DataDirectory,
         *,
         also: Sequence[Callable[[], None]] = (),
+        deleted: Callable[[], None] = lambda: None,
         stop: threading.Event | None = None,
     ) -> None:
         super().__init__(name="keeper", daemon=True)  # a disk that hangs must not keep a process
         self._directory = directory
         self._stopped = stop or threading.Event()
+        self._deleted = deleted
         self._known: dict[str, _Known] = {}
         self._scrubber = Scrubber(directory)
         retention = directory.settings.retention
@@ -130,7 +134,10 @@ class Keeper(threading.Thread):
     def keep(self) -> None:
         """One retention pass, then each volume measured, given room, and its state noted."""
         try:
-            retain(self._directory, ACTOR, routine=True)
+            with self._failure_told():
+                expired = retain(self._directory, ACTOR, routine=True).expired
+            if expired:
+                self._deleted()
         except Conflict as busy:  # a person's pass: the volumes want looking after all the same
             log.info("retention left out: %s", busy)
         for volume in self._directory.archive.volumes.values():
@@ -142,6 +149,17 @@ class Keeper(threading.Thread):
             except OSError as error:
                 log.error("volume %s cannot be measured: %s", volume.name, error)
             self._attend(volume, known)
+
+    @contextmanager
+    def _failure_told(self) -> Iterator[None]:
+        """What went before a deletion failed, whatever failed, is to leave the lake as well."""
+        try:
+            yield
+        except Conflict:
+            raise
+        except Exception:
+            self._deleted()
+            raise
 
     def watch(self) -> None:
         """Only ask each disk how full it is; make room and note the state when that matters."""
@@ -191,10 +209,14 @@ class Keeper(threading.Thread):
         now_us = self._directory.clock.monotonic_us()
         if known.deleted_us is not None and now_us - known.deleted_us < SETTLE_US:
             return known.refuses
-        made = make_room(self._directory, ACTOR, volume.name, known.headroom, footage=known.footage)
+        with self._failure_told():
+            made = make_room(
+                self._directory, ACTOR, volume.name, known.headroom, footage=known.footage
+            )
         if made.result.expired:
             known.footage -= made.result.expired_bytes
             known.deleted_us = self._directory.clock.monotonic_us()
+            self._deleted()
         # Some room is enough to go on: it is short only when not even that could be freed.
         return made.refuses if made.room_bytes < max(1, known.headroom // 2) else None
 

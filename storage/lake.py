@@ -12,7 +12,8 @@ hash, dimension, count and the SHA-256 of the vectors, so a mismatch is found be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,7 +27,7 @@ from ulid import ULID
 
 from storage.clock import utc_day
 from storage.durable import HashingFile
-from storage.errors import DataLoss
+from storage.errors import DataLoss, Unavailable
 from storage.vocabulary import Generation
 
 ROW_GROUP = 4096
@@ -116,88 +117,223 @@ def write_parts(
 def _write_part(
     path: Path, generation: Generation, frames: Sequence[Frame], vectors: Vectors
 ) -> None:
-    raw = np.ascontiguousarray(vectors).tobytes()
-    width = generation.dimension * 2
     boxes = [frame.box or (None, None, None, None) for frame in frames]
-    table = pa.table(
-        {
-            "frame_id": [frame.frame_id for frame in frames],
-            "camera_id": [frame.camera_id for frame in frames],
-            "segment_id": [frame.segment_id for frame in frames],
-            "ts_us": [frame.ts_us for frame in frames],
-            "pts": [frame.pts for frame in frames],
-            "kind": [frame.kind for frame in frames],
-            **{name: [box[i] for box in boxes] for i, name in enumerate("xywh")},
-            "novelty": [frame.novelty for frame in frames],
-            "quality": [frame.quality for frame in frames],
-            "deep": [frame.deep for frame in frames],
-            "vector": pa.FixedSizeBinaryArray.from_buffers(
-                pa.binary(width), len(frames), [None, pa.py_buffer(raw)]
-            ),
-        },
-        schema=schema(generation.dimension).with_metadata(
-            {
-                "hindsight.model": generation.model,
-                "hindsight.generation": str(generation.number),
-                "hindsight.weights": generation.weights_hash,
-                "hindsight.preprocess": generation.preprocess_hash,
-                "hindsight.dimension": str(generation.dimension),
-                "hindsight.count": str(len(frames)),
-                "hindsight.vectors_sha256": hashlib.sha256(raw).hexdigest(),
-            }
-        ),
+    facts = {
+        "frame_id": [frame.frame_id for frame in frames],
+        "camera_id": [frame.camera_id for frame in frames],
+        "segment_id": [frame.segment_id for frame in frames],
+        "ts_us": [frame.ts_us for frame in frames],
+        "pts": [frame.pts for frame in frames],
+        "kind": [frame.kind for frame in frames],
+        **{name: [box[i] for box in boxes] for i, name in enumerate("xywh")},
+        "novelty": [frame.novelty for frame in frames],
+        "quality": [frame.quality for frame in frames],
+        "deep": [frame.deep for frame in frames],
+    }
+    columns = schema(generation.dimension).remove(len(facts))
+    _write(path, generation, pa.table(facts, schema=columns), lambda at, to: vectors[at:to])
+
+
+def merge_parts(
+    lake: Path, generation: Generation, pieces: Sequence[tuple[pa.Table, Vectors]], day: date
+) -> str:
+    """One durable part, sorted by camera and time, from rows as `read_part` gives them.
+
+    Of the vectors only a row group at a time lies in memory once more.
+    """
+    table = pa.concat_tables([facts for facts, _ in pieces]).combine_chunks()
+    order = np.lexsort(
+        [table.column(name).to_numpy() for name in ("frame_id", "ts_us", "camera_id")]
     )
+    piece = np.repeat(np.arange(len(pieces)), [len(vectors) for _, vectors in pieces])[order]
+    begins = np.cumsum([0, *(len(vectors) for _, vectors in pieces)])
+
+    def gather(at: int, to: int) -> Vectors:
+        rows = np.empty((to - at, generation.dimension), dtype=np.float16)
+        for number in np.unique(piece[at:to]):
+            here = piece[at:to] == number
+            rows[here] = pieces[number][1][order[at:to][here] - begins[number]]
+        return rows
+
+    part = f"{generation_folder(generation)}/day={day.isoformat()}/part-{ULID()}.parquet"
+    _write(lake / part, generation, table.take(pa.array(order)), gather)
+    return part
+
+
+def _write(
+    path: Path, generation: Generation, facts: pa.Table, vectors: Callable[[int, int], Vectors]
+) -> None:
+    """Write a part, a row group at a time; `vectors(at, to)` are those of rows [at, to)."""
+    said = {
+        "hindsight.model": generation.model,
+        "hindsight.generation": str(generation.number),
+        "hindsight.weights": generation.weights_hash,
+        "hindsight.preprocess": generation.preprocess_hash,
+        "hindsight.dimension": str(generation.dimension),
+        "hindsight.count": str(facts.num_rows),
+    }
+    columns = schema(generation.dimension).with_metadata(said)
+    digest = hashlib.sha256()
     with HashingFile(path) as target:
-        pq.write_table(
-            table, pa.PythonFile(target, mode="w"), row_group_size=ROW_GROUP, compression="zstd",
+        with pq.ParquetWriter(
+            pa.PythonFile(target, mode="w"), columns, compression="zstd",
             use_dictionary=["camera_id", "segment_id", "kind"], write_page_checksum=True,
-        )  # fmt: skip
+        ) as writer:  # fmt: skip
+            for at in range(0, facts.num_rows, ROW_GROUP):
+                block = facts.slice(at, ROW_GROUP)
+                raw = np.ascontiguousarray(vectors(at, at + block.num_rows)).tobytes()
+                digest.update(raw)
+                column = pa.FixedSizeBinaryArray.from_buffers(
+                    columns.field("vector").type, block.num_rows, [None, pa.py_buffer(raw)]
+                )
+                whole = block.append_column(columns.field("vector"), column)
+                writer.write_table(whole.cast(columns), row_group_size=ROW_GROUP)
+            writer.add_key_value_metadata({"hindsight.vectors_sha256": digest.hexdigest()})
         target.publish()
 
 
 def read_part(lake: Path, part: str, generation: Generation) -> tuple[pa.Table, Vectors]:
     """All rows of a part and its vectors (n, dimension) fp16, in row order.
 
-    DataLoss when it is missing, cut short, or not of this generation.
+    DataLoss when it is missing, cut short, or not of this generation. Unavailable when it may not
+    be read: that is no loss.
     """
-    path = lake / part
-    try:
-        # partitioning=None: the folder names are ours to read, not columns.
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise DataLoss(
-            "lake part {part} is missing; run `hindsight index` to mend it", part=part
-        ) from None
-    except (OSError, pa.ArrowException) as error:
-        raise DataLoss(
-            "lake part {part} is damaged ({error}); run `hindsight index` to mend it",
-            part=part, error=error,
-        ) from None  # fmt: skip
-    facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    due = {
-        "hindsight.weights": generation.weights_hash,
-        "hindsight.preprocess": generation.preprocess_hash,
-        "hindsight.dimension": str(generation.dimension),
-        "hindsight.count": str(table.num_rows),
-    }
-    for key, value in due.items():
-        if facts.get(key) != value:
-            raise DataLoss(
-                "lake part {part} does not belong to generation {number} of {model}: {key} differs;"
-                " run `hindsight index` to mend it",
-                part=part, number=generation.number, model=generation.model, key=key,
-            )  # fmt: skip
-    raw = b"".join(
-        chunk.buffers()[1]
-        .slice(chunk.offset * generation.dimension * 2, len(chunk) * generation.dimension * 2)
-        .to_pybytes()
-        for chunk in table.column("vector").chunks
-    )
-    if hashlib.sha256(raw).hexdigest() != facts.get("hindsight.vectors_sha256"):
+    with _opened(lake, part, generation) as (opened, said):
+        rows = _read(opened, generation, range(opened.num_row_groups))
+    if hashlib.sha256(rows[1].data).hexdigest() != said.get("hindsight.vectors_sha256"):
         raise DataLoss(
             "lake part {part} is damaged: its vectors have another SHA-256;"
             " run `hindsight index` to mend it",
             part=part,
         )
-    vectors = np.frombuffer(raw, dtype=np.float16).reshape(table.num_rows, generation.dimension)
-    return table.drop_columns(["vector"]), vectors
+    return rows
+
+
+def read_rows(
+    lake: Path,
+    part: str,
+    generation: Generation,
+    *,
+    camera_ids: Sequence[int] | None = None,
+    from_us: int | None = None,
+    to_us: int | None = None,
+) -> tuple[pa.Table, Vectors]:
+    """As `read_part`, but only rows of these cameras and of [from_us, to_us).
+
+    Row groups whose statistics say that they hold none of them are not read; every page that is
+    read is verified by its checksum.
+    """
+    with _opened(lake, part, generation) as (opened, _):
+        groups = [
+            number for number in range(opened.num_row_groups)
+            if _may_hold(opened, number, camera_ids, from_us, to_us)
+        ]  # fmt: skip
+        facts, vectors = _read(opened, generation, groups)
+    at_us = facts.column("ts_us").to_numpy()
+    keep = np.ones(facts.num_rows, dtype=bool)
+    if camera_ids is not None:
+        keep &= np.isin(facts.column("camera_id").to_numpy(), list(camera_ids))
+    if from_us is not None:
+        keep &= at_us >= from_us
+    if to_us is not None:
+        keep &= at_us < to_us
+    return facts.filter(pa.array(keep)), vectors[keep]
+
+
+def row_count(lake: Path, part: str) -> int | None:
+    """How many rows a part of lake or looks says it has; None when it cannot be read."""
+    try:
+        with pq.ParquetFile(lake / part) as opened:
+            return int(opened.metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+@contextmanager
+def opened_part(lake: Path, part: str) -> Iterator[pq.ParquetFile]:
+    """A part of lake or looks; what goes wrong while it is read is said in our words."""
+    try:
+        with pq.ParquetFile(lake / part, page_checksum_verification=True) as opened:
+            yield opened
+    except FileNotFoundError:
+        raise DataLoss(
+            "lake part {part} is missing; run `hindsight index` to mend it", part=part
+        ) from None
+    except PermissionError:
+        raise Unavailable(
+            "lake part {part} may not be read; see who owns {folder}, and run this again",
+            part=part, folder=lake,
+        ) from None  # fmt: skip
+    except (OSError, pa.ArrowException) as error:
+        raise DataLoss(
+            "lake part {part} is damaged ({error}); run `hindsight index` to mend it",
+            part=part, error=error,
+        ) from None  # fmt: skip
+
+
+@contextmanager
+def _opened(
+    lake: Path, part: str, generation: Generation
+) -> Iterator[tuple[pq.ParquetFile, dict[str, str]]]:
+    """A part of this generation and what it says of itself."""
+    with opened_part(lake, part) as opened:
+        raw = opened.metadata.metadata or {}
+        said = {
+            key.decode(): value.decode() for key, value in raw.items()
+            if key.startswith(b"hindsight.")
+        }  # fmt: skip
+        due = {
+            "hindsight.weights": generation.weights_hash,
+            "hindsight.preprocess": generation.preprocess_hash,
+            "hindsight.dimension": str(generation.dimension),
+            "hindsight.count": str(opened.metadata.num_rows),
+        }
+        for key, value in due.items():
+            if said.get(key) != value:
+                raise DataLoss(
+                    "lake part {part} does not belong to generation {number} of {model}: {key}"
+                    " differs; run `hindsight index` to mend it",
+                    part=part, number=generation.number, model=generation.model, key=key,
+                )  # fmt: skip
+        yield opened, said
+
+
+def _read(
+    opened: pq.ParquetFile, generation: Generation, groups: Sequence[int]
+) -> tuple[pa.Table, Vectors]:
+    """Rows of some row groups. One group at a time, so that no vector lies in memory twice."""
+    count = sum(opened.metadata.row_group(number).num_rows for number in groups)
+    vectors = np.empty((count, generation.dimension), dtype=np.float16)
+    tables = [schema(generation.dimension).empty_table().drop_columns(["vector"])]
+    at = 0
+    for number in groups:
+        table = opened.read_row_group(number)
+        for chunk in table.column("vector").chunks:
+            raw = np.frombuffer(chunk.buffers()[1], dtype=np.float16)
+            rows = raw.reshape(-1, generation.dimension)[chunk.offset : chunk.offset + len(chunk)]
+            vectors[at : at + len(chunk)] = rows
+            at += len(chunk)
+        tables.append(table.drop_columns(["vector"]).replace_schema_metadata())
+    vectors.flags.writeable = False
+    return pa.concat_tables(tables), vectors
+
+
+def _may_hold(
+    opened: pq.ParquetFile,
+    number: int,
+    camera_ids: Sequence[int] | None,
+    from_us: int | None,
+    to_us: int | None,
+) -> bool:
+    """What a row group's statistics say; one without may hold anything."""
+    group = opened.metadata.row_group(number)
+    at = {name: opened.schema_arrow.get_field_index(name) for name in ("camera_id", "ts_us")}
+    cameras, times = (group.column(at[name]).statistics for name in ("camera_id", "ts_us"))
+    if (
+        camera_ids is not None and cameras is not None and cameras.has_min_max
+        and not any(cameras.min <= camera <= cameras.max for camera in camera_ids)
+    ):  # fmt: skip
+        return False
+    if times is None or not times.has_min_max:
+        return True
+    return (to_us is None or times.min < to_us) and (from_us is None or times.max >= from_us)

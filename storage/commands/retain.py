@@ -9,6 +9,7 @@ import click
 from storage.clock import local_text, rfc3339
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.options import size_text, watching
+from storage.directory import DataDirectory
 from storage.errors import Unavailable
 from storage.i18n import N_
 from storage.register import cameras
@@ -32,17 +33,36 @@ def command(invocation: Invocation, dry_run: bool, as_json: bool) -> int:
         return 0
     with watching(invocation, N_("removing")) as progress:
         result = retain(directory, invocation.actor(), dry_run=dry_run, progress=progress)
+        left = 0 if dry_run else _forget_gone(directory)
     if as_json:
         invocation.json(
             {
                 "dry_run": False,
                 "expired": [_line(segment, rule) for segment, rule in result.sample],
                 **document(result),
+                "lake_left": left,
             }
         )
     else:
         _tell(invocation, result)
+        if left:
+            invocation.say(
+                N_(
+                    "Vectors and decisions of deleted footage still lie in {n} parts of the lake;"
+                    " the next run goes on."
+                ),
+                n=left,
+            )
     return Unavailable.exit_code if result.failures else 0
+
+
+def _forget_gone(directory: DataDirectory) -> int:
+    """What indexing made of deleted footage goes in the same pass; how many parts could not yet."""
+    if not directory.lake.is_dir():
+        return 0
+    from storage.lake_forgetting import forget_gone  # reads Parquet: only when there is something
+
+    return forget_gone(directory).left
 
 
 def document(result: Pass) -> dict[str, object]:

@@ -99,15 +99,14 @@ def test_damage_in_the_lake_is_found(house: House) -> None:
             tx, model="m", checkpoint=None, weights_hash="w", preprocess_hash="p", dimension=4,
             meaningful=True, state="active", at_us=1,
         )  # fmt: skip
-        generations.claim(tx, generation.id, "me", now_us=1, lease_us=10)
+        generations.claim(tx, generation.id, "me", among=[segment.id], now_us=1, lease_us=10)
     frame = Frame(1, segment.camera_id, segment.id, START_US, 0, "frame", None, 1.0, 0)
     (part,) = write_parts(
         house.directory.lake, generation, [frame], np.full((1, 4), 0.5, np.float16)
     )
     with house.ledger.write() as tx:
-        generations.finish(
-            tx, [segment.id], generation.id, "me", frames={segment.id: 1}, part=part, at_us=2
-        )
+        done = generations.Outcome(segment.id, 1, part, 1, None, 0, None)
+        generations.finish(tx, [done], generation.id, "me", at_us=2)
     assert found(house, Level.HASH) == []
     path = house.directory.lake / part
     path.write_bytes(path.read_bytes()[:-1])

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from storage import audit
 from storage.directory import DataDirectory, open_directory
@@ -221,3 +222,21 @@ def test_deletions_name_who_recorded(house: House) -> None:
     with house.ledger.read() as tx:
         (row,) = audit.rows(tx, action="retain")
     assert row.actor == "hindsight record"
+
+
+def test_what_went_before_making_room_failed_is_told(house: House) -> None:
+    limit(house)
+    for day in range(10):
+        clip(house, day=day / 1000)
+    house.clock.now = START_US + DAY_US
+    with house.ledger.write() as tx:  # tombstones are made, and what comes after them fails
+        tx.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF unlinked_us ON segment"
+            " WHEN NEW.unlinked_us IS NOT NULL BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+    told: list[int] = []
+    keeper = Keeper(house.directory, deleted=lambda: told.append(1))
+    with pytest.raises(IntegrityError, match="refused"):
+        keeper.keep()
+    assert SegmentState.EXPIRED in {row.state for row in house.rows()}
+    assert told == [1]

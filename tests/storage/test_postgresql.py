@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, generations, people, register, schema, segments
+from storage import audit, generations, people, register, schema, segments, standings
 from storage.errors import Conflict
+from storage.index_rows import days_of_rows
 from storage.ledger import Ledger
 from storage.vocabulary import Actor, ClockSource, Role, Segment, SegmentState
 from storage.volumes import segment_path
@@ -80,10 +81,12 @@ def test_two_workers_never_claim_the_same_segment(ledger: Ledger, tmp_path: Path
         taken: list[str] = []
         while True:
             with ledger.write() as tx:
+                free = generations.claimable(tx, made.id, now_us=10, limit=3)
                 claimed = generations.claim(
-                    tx, made.id, worker, now_us=10, lease_us=1_000_000, limit=3
-                )
-            if not claimed:
+                    tx, made.id, worker, among=[one.segment_id for one in free], now_us=10,
+                    lease_us=1_000_000,
+                )  # fmt: skip
+            if not free:
                 return taken
             taken += [segment.id for segment in claimed]
 
@@ -103,3 +106,30 @@ def test_concurrent_audit_rows_form_one_chain(ledger: Ledger) -> None:
     with ledger.read() as tx:
         assert [row.seq for row in audit.rows(tx)] == list(range(1, 61))
         assert list(audit.verify(tx)) == []
+
+
+def test_progress_and_what_is_pending_are_counted_as_elsewhere(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        camera = register.add_camera(tx, name="gate", url=None, created_us=1)
+        tx.execute(schema.volume.insert().values(name="main", uuid="u", created_us=1))
+        for number in range(3):
+            segments.insert_segment(tx, closed_segment(camera.id, number))
+        made = generations.add_generation(
+            tx, model="m", checkpoint=None, weights_hash="w", preprocess_hash="p", dimension=8,
+            meaningful=True, state="building", at_us=1,
+        )  # fmt: skip
+        for number, state in enumerate(("done", "failed")):
+            tx.execute(
+                schema.index_work.insert().values(
+                    segment_id=f"{number:026d}", generation_id=made.id, state=state, worker="w"
+                )
+            )
+        standings.set_anyway(tx, made.id, True)
+        generations.activate(tx, made.id, at_us=5)
+    with ledger.read() as tx:
+        extent = standings.progress(tx)[made.id]
+        assert (extent.done_us, extent.failed, extent.kept_us) == (60_000_000, 1, 180_000_000)
+        assert standings.is_pending(tx, made.id, from_us=60_000_000)
+        assert standings.standing(tx, made.id).anyway
+    (page,) = days_of_rows(ledger, made.id)
+    assert [row.segment_id for row in page] == ["0" * 26]
