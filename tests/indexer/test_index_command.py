@@ -112,8 +112,10 @@ def test_the_summary_is_one_json_document(
     bad = archive.put(tmp_path / "bad.mp4", START_US + 60 * US)
     found = hindsight.json("index")
     assert found == {
-        "segments": 1, "pictures": 3, "video_s": good.duration_us / US, "model": "nano",
-        "generation": 1, "wall_s": pytest.approx(found["wall_s"]),
+        "segments": 1, "pictures": 3, "regions": 0, "looked": 3, "skipped": 0, "damaged": 0,
+        "video_s": good.duration_us / US, "wall_s": pytest.approx(found["wall_s"]),
+        "embed_s": pytest.approx(found["embed_s"]), "workers": 1, "model": "nano",
+        "generation": 1, "holes": [],
         "failed": [{"segment": bad.id, "reason": pytest.approx(found["failed"][0]["reason"])}],
     }  # fmt: skip
     assert "cannot be read as video" in found["failed"][0]["reason"]
@@ -128,7 +130,7 @@ def test_people_get_one_line_and_the_reasons(
     said = hindsight("index")
     assert said.code == 0
     summary, reason = said.out.splitlines()
-    assert summary.startswith("indexed: 1 segments, 3 pictures, 0.00 h of video; took ")
+    assert summary.startswith("indexed: 1 segments, 0.00 h of video; of 3 pictures 0 showed ")
     assert "cannot be read as video" in reason
     assert said.err.count("`hindsight model use NAME` switches") == 1
     assert "录像片段 0 个" in hindsight("index", "--lang", "zh").out
@@ -162,3 +164,31 @@ def test_a_directory_that_is_none_is_refused(
 ) -> None:
     said = CommandLine(tmp_path / "nowhere", capsys)("index")
     assert (said.code, said.err.count("\n")) == (3, 1)
+
+
+def test_reconciling_says_what_was_lost_and_it_is_indexed_again(
+    archive: Archive, hindsight: CommandLine, short_clip: Path
+) -> None:
+    segment = archive.put(short_clip)
+    hindsight.json("index")
+    before = frames_that_count(archive.directory)
+    [part] = (archive.directory.lake / "frames").rglob("*.parquet")
+    part.unlink()
+    said = hindsight("index", "--reconcile")
+    assert said.code == 0
+    count, hole, summary = said.out.splitlines()
+    assert count == "reconciled: 1 holes in the index"
+    assert hole.startswith(f"  {segment.id}: part_lost, 0 of 3 rows, frames/")
+    assert summary.startswith("indexed: 1 segments")
+    assert frames_that_count(archive.directory) == before
+    assert hindsight.json("index", "--reconcile")["holes"] == []
+
+
+def test_what_the_default_gate_skips_is_counted(
+    make_archive: Callable[..., Archive], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    archive = make_archive(gated=True)
+    archive.put(write_clip(tmp_path / "still.mp4", Clip(steady(5, 40), gop=5)))
+    found = CommandLine(archive.directory.root, capsys).json("index")
+    assert found["looked"] == 20
+    assert 0 < found["pictures"] - found["regions"] <= found["looked"] - found["skipped"] < 20
