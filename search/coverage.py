@@ -12,7 +12,10 @@ from search.time_of_day import windows
 from storage import generations, timeline
 from storage.clock import US, rfc3339
 from storage.i18n import tr
+from storage.index_troubles import troubles
 from storage.vocabulary import Camera, Gap, Generation, Span
+
+MOST_UNREADABLE = 100  # segments that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,16 @@ class MissingSpan:
     start_us: int
     end_us: int
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadSpan:
+    """Footage of which pictures could not be read for the index, and why."""
+
+    camera: str
+    start_us: int
+    end_us: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class Coverage:
     index_lag_us: int | None  # newest recorded − newest indexed, of the worst camera
     model: str | None
     generation: int | None
+    unreadable: tuple[UnreadSpan, ...] = ()  # the newest MOST_UNREADABLE
 
     def document(self) -> dict[str, Any]:
         """As interface.md's `coverage`."""
@@ -53,6 +67,11 @@ class Coverage:
             "index_lag_s": None if self.index_lag_us is None else self.index_lag_us / US,
             "model": self.model,
             "generation": self.generation,
+            "unreadable": [
+                {"camera": one.camera, "start": rfc3339(one.start_us), "end": rfc3339(one.end_us),
+                 "reason": one.reason}
+                for one in self.unreadable
+            ],
         }  # fmt: skip
 
 
@@ -114,7 +133,23 @@ def coverage(
             newest = looked[-1].end_us if looked else footage[0].start_us
             lags.append(footage[-1].end_us - newest)
     return Coverage(
-        len(cameras), due, kept, seen, tuple(missing), max(lags, default=None), name, number
+        len(cameras), due, kept, seen, tuple(missing), max(lags, default=None), name, number,
+        _unreadable(tx, cameras, generation, asked),
+    )  # fmt: skip
+
+
+def _unreadable(
+    tx: Connection, cameras: Sequence[Camera], generation: Generation | None, asked: Span
+) -> tuple[UnreadSpan, ...]:
+    if generation is None:
+        return ()
+    slugs = {camera.id: camera.slug for camera in cameras}
+    found = troubles(
+        tx, generation.id, camera_ids=list(slugs), from_us=asked.start_us, to_us=asked.end_us,
+        limit=MOST_UNREADABLE,
+    )  # fmt: skip
+    return tuple(
+        UnreadSpan(slugs[one.camera_id], one.start_us, one.end_us, one.reason) for one in found
     )
 
 
@@ -164,6 +199,8 @@ def coverage_line(found: Coverage) -> str:
         parts.append(tr("gaps: {count}, {lost}", count=len(found.gaps), lost=duration_text(lost)))
     else:
         parts.append(tr("no gap"))
+    if found.unreadable:
+        parts.append(tr("not all readable: {count}", count=len(found.unreadable)))
     if found.index_lag_us is not None:
         parts.append(tr("index {lag} behind", lag=duration_text(found.index_lag_us)))
     if found.model is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -56,6 +56,7 @@ class Found:
     coverage: dict[str, Any]
     gaps: list[MissingSpan]
     gaps_total: int
+    unreadable: list[MissingSpan]  # of which not every picture could be read for the index
     recorded_share: float  # of the expected time
     indexed_share: float  # of the expected time
     warnings: list[str]
@@ -82,6 +83,10 @@ def found(directory: DataDirectory, document: dict[str, Any]) -> Found:
         coverage=coverage,
         gaps=[_gap(register, one) for one in coverage["gaps"][:50]],
         gaps_total=len(coverage["gaps"]),
+        unreadable=[
+            replace(_span(register, one), cause=one["reason"])
+            for one in coverage["unreadable"][:50]
+        ],
         recorded_share=min(1.0, coverage["recorded_s"] / whole),
         indexed_share=min(1.0, coverage["indexed_s"] / whole),
         warnings=document.get("warnings", []),
@@ -143,11 +148,15 @@ def _summary(document: dict[str, Any], shown: int) -> tuple[list[str], str | Non
 
 
 def _gap(register: dict[str, Camera], gap: dict[str, Any]) -> MissingSpan:
-    camera = register.get(gap["camera"])
+    return replace(_span(register, gap), cause=cause_text(gap["cause"]))
+
+
+def _span(register: dict[str, Camera], span: dict[str, Any]) -> MissingSpan:
+    camera = register.get(span["camera"])
     return MissingSpan(
         camera=camera,
-        name=camera.name if camera else gap["camera"],
-        start_us=parse_time(gap["start"]),
-        end_us=None if gap["end"] is None else parse_time(gap["end"]),
-        cause=cause_text(gap["cause"]),
+        name=camera.name if camera else span["camera"],
+        start_us=parse_time(span["start"]),
+        end_us=None if span["end"] is None else parse_time(span["end"]),
+        cause="",
     )
