@@ -16,6 +16,10 @@ NOT_MEASUREMENTS = {
     "camera_fleet",
 }
 LONG = {"demo_time", "crash_storm", "ledger_size"}  # a quarter of an hour each; by name only
-names = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in NOT_MEASUREMENTS)
+names = sorted(
+    p.stem
+    for p in Path(__file__).parent.glob("*.py")
+    if p.stem not in NOT_MEASUREMENTS and not p.stem.startswith("day_")
+)
 for name in sys.argv[1:] or [n for n in names if n not in LONG]:
     import_module(f"benchmarks.{name}").main()
