@@ -43,7 +43,7 @@ class Batches:
         """
         rows, self._rows = self._rows, []
         while rows := [row for row in rows if not row.held.lost]:
-            batch = rows[: self.size]
+            batch = rows[: self._piece(len(rows))]
             begun = time.perf_counter()
             try:
                 vectors = self._embedder.embed_prepared([row.prepared for row in batch])
@@ -59,6 +59,13 @@ class Batches:
             self._well += 1
             if self.size < self._most and self._well >= GROWS_AFTER:
                 self.size, self._well = min(self._most, 2 * self.size), 0
+
+    def _piece(self, waiting: int) -> int:
+        """How many go together: a full batch, or the largest power of two that is there.
+
+        What computes on a CPU keeps memory for every size it ever met: few sizes, flat memory.
+        """
+        return self.size if waiting >= self.size else 1 << (waiting.bit_length() - 1)
 
 
 def smaller_batch(model: str, size: int, error: Exception) -> int:
