@@ -73,13 +73,23 @@ def _by_reading(
 ) -> Iterator[Looked]:
     """Where the tables of a file do not tell enough, every picture that is due is decoded."""
     gate.tail = None
-    for shown in samples(media, segment, settings.interval_s):
+    lost: list[tuple[int, int]] = []
+
+    def told(at_us: int, pts: int) -> None:
+        lost.append((at_us, pts))
+
+    for shown in samples(media, segment, settings.interval_s, told):
+        for at_us, pts in lost:
+            yield _skipped(segment, at_us, pts, Reason.DAMAGED, None)
+        lost.clear()
         small = working_size(*shown.size)
         if gate.wants_priming(shown.ts_us, small[::-1]):
             every_s = segment.duration_us / US / PRIMED
             again = samples(media, segment, min(600.0, max(0.1, every_s)))
             gate.prime([one.small(*small) for one in islice(again, 2 * PRIMED)])
         yield _looked(segment, shown, judged(gate, shown, settings, None), 0.0)
+    for at_us, pts in lost:
+        yield _skipped(segment, at_us, pts, Reason.DAMAGED, None)
 
 
 def _by_table(

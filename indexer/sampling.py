@@ -7,7 +7,7 @@ sparser, the GOP is decoded forward to the instant that is due, and no further.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +30,21 @@ SLACK = 0.05
 
 
 def samples(
-    file: Path | Media, segment: Segment, interval_s: float
+    file: Path | Media,
+    segment: Segment,
+    interval_s: float,
+    lost: Callable[[int, int], None] = lambda _at_us, _pts: None,
 ) -> Generator[Shown, None, None]:
     """Pictures of a segment, ascending in time, at most `interval_s` (+ 5 %) apart.
+
+    `lost` is told of keyframes that were due and cannot be decoded: UTC microseconds and pts.
 
     DataLoss or Invalid when the file is missing, cut short, not video, or holds no picture that
     can be decoded. Damage inside costs the pictures it hits, not the rest.
     """
     found = False
     with Video(file, segment) as video:
-        for frame in _Chooser(video, round(interval_s * US)).frames():
+        for frame in _Chooser(video, round(interval_s * US), lost).frames():
             found = True
             yield video.shown(frame)
     if not found:
@@ -59,8 +64,9 @@ class _Chooser:
     """Walks through the packets once; holds those of the current GOP until it is clear whether
     they must be decoded. Times are microseconds after the first picture."""
 
-    def __init__(self, video: Video, interval_us: int) -> None:
+    def __init__(self, video: Video, interval_us: int, lost: Callable[[int, int], None]) -> None:
         self._video = video
+        self._lost = lost
         self._interval_us = interval_us
         self._reach_us = round(interval_us * (1 + SLACK))
         self._last_us = -1 - self._reach_us  # of the sample before: the first picture is due
@@ -110,7 +116,12 @@ class _Chooser:
         packet, self._keyframe = self._keyframe, None
         if self._video.time_us(packet) <= self._last_us:
             return None
-        return self._video.keyframe(packet)
+        frame = self._video.keyframe(packet)
+        if frame is None or frame.is_corrupt:  # what a decoder made up is not what happened
+            frame = None
+            at_us = self._video.segment.start_us + self._video.time_us(packet)
+            self._lost(at_us, packet.pts if packet.pts is not None else packet.dts or 0)
+        return frame
 
     def _decode_to_due(self, *, whole_gop: bool) -> VideoFrame | None:
         """The picture nearest to when the next sample is due; None if it is not here (yet)."""

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from storage.lake import BLACK, FROZEN, OVEREXPOSED, Vectors
+from storage.lake import BLACK, COVERED, FROZEN, OVEREXPOSED, Vectors
 
 FRAME, REGION = 0, 1
 KIND_NAMES = ("frame", "region")
 NO_BOX = -1
 # A picture without content matches anything a little, and a frozen one shows another time.
-EMPTY_PICTURE = BLACK | FROZEN | OVEREXPOSED
+EMPTY_PICTURE = BLACK | FROZEN | OVEREXPOSED | COVERED
 
 Pair = tuple[str, str]  # (part, segment): what the ledger's word makes rows count
 Int64s = npt.NDArray[np.int64]

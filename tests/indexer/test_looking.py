@@ -292,6 +292,22 @@ def test_damage_inside_costs_the_pictures_it_hits_and_is_counted(
         assert {one.look.ts_us for one in bad} <= {START_US + s * US for s in (6, 8, 10)}
 
 
+def test_damage_in_a_file_that_must_be_read_is_counted_as_well(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mkv", Clip(steady(25, 10)))
+    assert packet_table(Media(path)) is None
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        keys = [bytes(packet) for packet in container.demux(video=0) if packet.is_keyframe]
+    lot = random.Random(2)
+    for key in (keys[2], keys[4]):
+        at = data.index(key)  # its head stays, so that it goes on to be taken for a keyframe
+        data[at + len(key) // 2 : at + len(key)] = lot.randbytes(len(key) - len(key) // 2)
+    path.write_bytes(data)
+    looked = look(path, EVERY)
+    assert reasons(looked)[Reason.DAMAGED] == 2
+    assert times(looked) == sorted(times(looked))
+
+
 def test_a_segment_of_which_nothing_can_be_decoded_has_failed(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", Clip(steady(25, 6)))
     table = packet_table(Media(path))
