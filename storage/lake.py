@@ -11,6 +11,7 @@ hash, dimension, count and the SHA-256 of the vectors, so a mismatch is found be
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,12 @@ from storage.errors import DataLoss, Unavailable
 from storage.vocabulary import Generation
 
 ROW_GROUP = 4096
+# What a file itself is to blame for. Any other number speaks of this machine, now: too many files
+# open, no memory, a server that does not answer.
+DAMAGE = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.ENODATA, errno.EILSEQ,
+    errno.EBADMSG, errno.EUCLEAN,
+}  # fmt: skip
 Vectors = npt.NDArray[np.float16]
 
 # quality flags
@@ -209,37 +216,6 @@ def read_part(lake: Path, part: str, generation: Generation) -> tuple[pa.Table, 
     return rows
 
 
-def read_rows(
-    lake: Path,
-    part: str,
-    generation: Generation,
-    *,
-    camera_ids: Sequence[int] | None = None,
-    from_us: int | None = None,
-    to_us: int | None = None,
-) -> tuple[pa.Table, Vectors]:
-    """As `read_part`, but only rows of these cameras and of [from_us, to_us).
-
-    Row groups whose statistics say that they hold none of them are not read; every page that is
-    read is verified by its checksum.
-    """
-    with _opened(lake, part, generation) as (opened, _):
-        groups = [
-            number for number in range(opened.num_row_groups)
-            if _may_hold(opened, number, camera_ids, from_us, to_us)
-        ]  # fmt: skip
-        facts, vectors = _read(opened, generation, groups)
-    at_us = facts.column("ts_us").to_numpy()
-    keep = np.ones(facts.num_rows, dtype=bool)
-    if camera_ids is not None:
-        keep &= np.isin(facts.column("camera_id").to_numpy(), list(camera_ids))
-    if from_us is not None:
-        keep &= at_us >= from_us
-    if to_us is not None:
-        keep &= at_us < to_us
-    return facts.filter(pa.array(keep)), vectors[keep]
-
-
 def row_count(lake: Path, part: str) -> int | None:
     """How many rows a part of lake or looks says it has; None when it cannot be read."""
     try:
@@ -251,7 +227,11 @@ def row_count(lake: Path, part: str) -> int | None:
 
 @contextmanager
 def opened_part(lake: Path, part: str) -> Iterator[pq.ParquetFile]:
-    """A part of lake or looks; what goes wrong while it is read is said in our words."""
+    """A part of lake or looks; what goes wrong while it is read is said in our words.
+
+    DataLoss when it is missing or damaged. Unavailable when it may not be read, or cannot be read
+    now: that is no loss.
+    """
     try:
         with pq.ParquetFile(lake / part, page_checksum_verification=True) as opened:
             yield opened
@@ -264,11 +244,25 @@ def opened_part(lake: Path, part: str) -> Iterator[pq.ParquetFile]:
             "lake part {part} may not be read; see who owns {folder}, and run this again",
             part=part, folder=lake,
         ) from None  # fmt: skip
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, MemoryError, pa.ArrowException) as error:
+        if not _is_damage(error):
+            raise Unavailable(
+                "lake part {part} cannot be read now ({error}); its segments stay as they are;"
+                " run this again",
+                part=part, error=error,
+            ) from None  # fmt: skip
         raise DataLoss(
             "lake part {part} is damaged ({error}); run `hindsight index` to mend it",
             part=part, error=error,
         ) from None  # fmt: skip
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether another try would fail as well. Arrow gives what it cannot parse no number."""
+    if isinstance(error, MemoryError):
+        return False
+    number = error.errno if isinstance(error, OSError) else None
+    return number is None or number in DAMAGE
 
 
 @contextmanager
@@ -316,24 +310,3 @@ def _read(
         tables.append(table.drop_columns(["vector"]).replace_schema_metadata())
     vectors.flags.writeable = False
     return pa.concat_tables(tables), vectors
-
-
-def _may_hold(
-    opened: pq.ParquetFile,
-    number: int,
-    camera_ids: Sequence[int] | None,
-    from_us: int | None,
-    to_us: int | None,
-) -> bool:
-    """What a row group's statistics say; one without may hold anything."""
-    group = opened.metadata.row_group(number)
-    at = {name: opened.schema_arrow.get_field_index(name) for name in ("camera_id", "ts_us")}
-    cameras, times = (group.column(at[name]).statistics for name in ("camera_id", "ts_us"))
-    if (
-        camera_ids is not None and cameras is not None and cameras.has_min_max
-        and not any(cameras.min <= camera <= cameras.max for camera in camera_ids)
-    ):  # fmt: skip
-        return False
-    if times is None or not times.has_min_max:
-        return True
-    return (to_us is None or times.min < to_us) and (from_us is None or times.max >= from_us)

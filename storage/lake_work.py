@@ -132,6 +132,33 @@ def rename_parts(
     return True
 
 
+def looks_parts(
+    tx: Connection,
+    generation_id: int,
+    *,
+    camera_ids: Sequence[int],
+    from_us: int | None,
+    to_us: int | None,
+) -> dict[str, list[str]]:
+    """Part with decisions → kept segments of these cameras and this span whose rows in it count."""
+    query = (
+        select(_w.looks, _w.segment_id)
+        .join(schema.segment, _s.id == _w.segment_id)
+        .where(
+            _w.generation_id == generation_id, _w.state == "done", _w.looks.is_not(None), KEPT,
+            _s.camera_id.in_(camera_ids),
+        )
+    )  # fmt: skip
+    if from_us is not None:
+        query = query.where(_s.end_us > from_us)
+    if to_us is not None:
+        query = query.where(_s.start_us < to_us)
+    found: dict[str, list[str]] = {}
+    for part, segment_id in tx.execute(query):
+        found.setdefault(part, []).append(segment_id)
+    return found
+
+
 def forget_gone_names(tx: Connection, generation_id: int, column: str, named: Named) -> None:
     """The gone segments of a part have no rows any more."""
     for some in _pages(named.gone):

@@ -1,3 +1,3 @@
 """The indexer's commands: name → module.attribute, imported when called."""
 
-COMMANDS = {"index": "index.command", "model": "model.command"}
+COMMANDS = {"index": "index.command", "looks": "looks.command", "model": "model.command"}
