@@ -62,6 +62,7 @@ def look_through(
     the pictures it hits, not the rest.
     """
     check_size(media, segment)
+    gate.begin(segment.start_us)
     table = packet_table(media)
     if table is None or not table.key.any():
         return _by_reading(media, segment, settings, gate)

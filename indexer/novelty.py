@@ -86,6 +86,14 @@ class Gate:
         self.strange_us = None
         self.fresh = True
 
+    def begin(self, start_us: int) -> None:
+        """A segment from `start_us` on comes. Where that is no later than what was seen last (a
+        backlog, footage indexed anew), nobody in it counts as embedded already."""
+        if self.looked_us is not None and start_us <= self.looked_us:
+            self.following = Following()
+            self.whole_us = None
+            self.again = False
+
     def bustle_of(
         self, stretch: Stretch | None, pixels: int, key_bytes: float, settings: IndexerSettings
     ) -> float | None:

@@ -22,6 +22,7 @@ from storage.commandline import run  # noqa: E402
 from storage.directory import init_directory  # noqa: E402
 from storage.register import add_camera  # noqa: E402
 from tests.indexer.clips import START_US, Archive, Clip, steady, write_clip  # noqa: E402
+from tests.indexer.street import encode, street  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,15 @@ def nano() -> Embedder:
 def short_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six seconds, a keyframe each second."""
     return write_clip(tmp_path_factory.mktemp("clips") / "short.mp4", Clip(steady(25, 6)))
+
+
+@pytest.fixture(scope="session")
+def minutes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A minute of a quiet street, one with somebody in it, and one at constant bit rate."""
+    folder = tmp_path_factory.mktemp("minutes")
+    cbr = "bitrate=1500:vbv-maxrate=1500:vbv-bufsize=300:nal-hrd=cbr:filler=1"
+    return {
+        "quiet": encode(folder / "quiet.mp4", street(60), "crf=28"),
+        "walk": encode(folder / "walk.mp4", street(60, walks=True), "crf=28"),
+        "cbr": encode(folder / "cbr.mp4", street(60), cbr),
+    }

@@ -5,9 +5,12 @@ from tests.indexer.street import Street
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +22,10 @@ from storage.settings import IndexerSettings
 
 Rgb = npt.NDArray[np.uint8]
 SIZE = (640, 360)
+RATE = 10  # pictures a second of a filmed street
+WALK_S = (20, 28)  # when somebody walks through it
+RED = (190, 30, 35)
 START_US = 1_780_000_000 * US
-
-__all__ = ["SIZE", "START_US", "Street", "Watcher"]
 
 
 class Street:
@@ -96,3 +100,35 @@ class Watcher:
             if "clock" in disturbances:
                 disturbances["clock"] = number * 2
             self.see(street.picture(**disturbances))
+
+
+def street(
+    seconds: int, *, noise: float = 0.6, walks: bool = False, seed: int = 1
+) -> Iterator[Rgb]:
+    """A street with a little noise; somebody small may walk through for eight seconds."""
+    made = Street(noise=noise, seed=seed)
+    pool = [made.picture() for _ in range(23)]
+    for number in range(seconds * RATE):
+        rgb = pool[number % len(pool)]
+        at_s = number / RATE
+        if walks and WALK_S[0] <= at_s < WALK_S[1]:
+            x = 150 + round((at_s - WALK_S[0]) * 40)
+            rgb = rgb.copy()
+            rgb[220:260, x : x + 16] = RED
+        yield rgb
+
+
+def encode(path: Path, pictures: Iterable[Rgb], params: str, gop: int = 20) -> Path:
+    """As a camera does, at RATE; `params` of x264."""
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.thread_count = 2
+        stream.options = {
+            "preset": "veryfast",
+            "x264-params": f"scenecut=0:keyint={gop}:min-keyint={gop}:bframes=0:{params}",
+        }
+        for rgb in pictures:
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        target.mux(stream.encode(None))
+    return path
