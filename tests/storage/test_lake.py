@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from storage.errors import DataLoss
-from storage.lake import ROW_GROUP, Frame, day_of, frame_id, read_part, read_rows, write_parts
+from storage.lake import Frame, day_of, frame_id, read_part, write_parts
 from storage.vocabulary import Generation
 from tests.storage.media import DAY_US, START_US
 
@@ -103,51 +102,3 @@ def test_vectors_that_do_not_fit_are_a_defect(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         write_parts(tmp_path, GENERATION, frames(3), vectors(2))
     assert not list(tmp_path.rglob("*.parquet"))
-
-
-def two_cameras(lake: Path) -> str:
-    """A row group of each of two cameras."""
-    lot = [replace(frame, camera_id=7 + i // ROW_GROUP) for i, frame in
-           enumerate(frames(2 * ROW_GROUP))]  # fmt: skip
-    (part,) = write_parts(lake, GENERATION, lot, vectors(2 * ROW_GROUP))
-    return part
-
-
-def test_only_rows_that_are_asked_for_come_back(tmp_path: Path) -> None:
-    part = two_cameras(tmp_path)
-    whole, all_vectors = read_part(tmp_path, part, GENERATION)
-    from_us, to_us = START_US + ROW_GROUP - 10, START_US + ROW_GROUP + 5
-    for cameras, first, last in (
-        ([8], ROW_GROUP, 2 * ROW_GROUP), ([7, 9], 0, ROW_GROUP), ([9], 0, 0),
-        (None, 0, 2 * ROW_GROUP),
-    ):  # fmt: skip
-        table, found = read_rows(tmp_path, part, GENERATION, camera_ids=cameras)
-        assert table.equals(whole.slice(first, last - first))
-        assert np.array_equal(found, all_vectors[first:last])
-    table, found = read_rows(tmp_path, part, GENERATION, from_us=from_us, to_us=to_us)
-    assert table.column("ts_us").to_pylist() == list(range(from_us, to_us))
-    assert np.array_equal(found, all_vectors[ROW_GROUP - 10 : ROW_GROUP + 5])
-
-
-def test_row_groups_of_other_cameras_and_times_are_not_read(tmp_path: Path) -> None:
-    part = two_cameras(tmp_path)
-    with pq.ParquetFile(tmp_path / part) as opened:
-        assert opened.metadata.num_row_groups == 2
-        group = opened.metadata.row_group(1)
-        columns = [group.column(i) for i in range(group.num_columns)]
-    raw = bytearray((tmp_path / part).read_bytes())
-    for column in columns:
-        begin = column.dictionary_page_offset or column.data_page_offset
-        raw[begin : begin + column.total_compressed_size] = bytes(column.total_compressed_size)
-    (tmp_path / part).write_bytes(raw)
-    assert len(read_rows(tmp_path, part, GENERATION, camera_ids=[7])[1]) == ROW_GROUP
-    assert len(read_rows(tmp_path, part, GENERATION, to_us=START_US + 9)[1]) == 9
-    for wanted in ({"camera_ids": [8]}, {"from_us": START_US + 9}, {}):
-        with pytest.raises(DataLoss):
-            read_rows(tmp_path, part, GENERATION, **wanted)  # type: ignore[arg-type]
-
-
-def test_rows_of_another_model_are_refused_as_a_whole_part_is(tmp_path: Path) -> None:
-    part = written(tmp_path)
-    with pytest.raises(DataLoss, match="does not belong"):
-        read_rows(tmp_path, part, replace(GENERATION, weights_hash="x" * 64), camera_ids=[7])
