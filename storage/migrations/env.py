@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from storage.schema import metadata
+from storage.search_tables import metadata  # of both modules: this one imports the other
 
 context.configure(
     connection=context.config.attributes["connection"],
