@@ -40,18 +40,6 @@ class Free:
     start_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedSegment:
-    """A closed segment that is done in a generation, and the parts that hold its rows."""
-
-    segment_id: str
-    camera_id: int
-    start_us: int
-    end_us: int
-    part: str | None  # relative to lake/; None when nothing in it was worth a row
-    deep_part: str | None  # of the deep re-scan
-
-
 def add_generation(
     tx: Connection,
     *,
@@ -367,29 +355,6 @@ def live_parts(tx: Connection, generation_id: int) -> dict[str, list[str]]:
             if one is not None:
                 result.setdefault(one, []).append(segment_id)
     return result
-
-
-def indexed_segments(
-    tx: Connection, generation_id: int, *, camera_ids: Sequence[int] | None = None,
-    from_us: int | None = None, to_us: int | None = None, folder: str | None = None,
-) -> list[IndexedSegment]:  # fmt: skip
-    """As `live_parts`, row by row with times: cut to a span, cameras or a folder of the lake."""
-    query = (
-        select(_s.id, _s.camera_id, _s.start_us, _s.end_us, _w.part, _w.deep_part)
-        .join(schema.index_work, _s.id == _w.segment_id)
-        .where(_w.generation_id == generation_id, _w.state == "done", _s.state == "closed")
-        .order_by(_s.camera_id, _s.start_us, _s.id)
-    )
-    if camera_ids is not None:
-        query = query.where(_s.camera_id.in_(camera_ids))
-    if from_us is not None:
-        query = query.where(_s.end_us > from_us)
-    if to_us is not None:
-        query = query.where(_s.start_us < to_us)
-    if folder is not None:
-        names = (_w.part, _w.deep_part)
-        query = query.where(or_(*(one.startswith(folder, autoescape=True) for one in names)))
-    return [IndexedSegment(*row) for row in tx.execute(query)]
 
 
 def pending(

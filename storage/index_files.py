@@ -1,6 +1,7 @@
-"""How FAISS shards lie on disk: three files of one name, the header saying what they cover.
+"""How shards of the index lie on disk: files of one name, one of them saying what they cover.
 
-index/<model>/<generation>/<day>/shard-<ulid>.faiss, .parquet, .json (written last). A shard is
+index/<model>/<generation>/<day>/shard-<ulid>.arrow, .faiss, .pairs, .sample, .json (written
+last). It is
 derived: whoever deletes rows of the lake removes the shards that hold them as well, and search
 makes new ones.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from storage.durable import remove_empty_folders, remove_file
 
-SUFFIXES = (".json", ".faiss", ".parquet")
+SUFFIXES = (".json", ".arrow", ".faiss", ".pairs", ".sample")
 log = logging.getLogger(__name__)
 
 
@@ -31,8 +32,8 @@ def remove_shards_of(index: Path, segment_ids: Collection[str], days: Collection
     headers = [path for day in days for path in index.glob(f"*/*/{day.isoformat()}/shard-*.json")]
     for header in headers:
         try:
-            parts = json.loads(header.read_bytes())["parts"]
-            covered = {segment for segments in parts.values() for segment in segments}
+            pairs = json.loads(header.with_suffix(".pairs").read_bytes())
+            covered = {segment for segment, _ in pairs}
         except FileNotFoundError:
             continue
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:

@@ -160,6 +160,12 @@ gap = Table(
         name="cause",
     ),
     Index("ix_gap_camera_start", "camera_id", "start_us"),
+    _index_where(
+        "ix_gap_long",
+        "camera_id",
+        "start_us",
+        where="end_us IS NULL OR end_us - start_us > 7200000000",
+    ),
 )
 
 expectation = Table(

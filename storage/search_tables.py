@@ -17,14 +17,47 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from storage.schema import Id, metadata
+from storage.schema import Id, index_work, metadata
 
+# Of both tables of changes: whoever asks adds up the rows of a day, or slot; any change makes the
+# sum greater. The row of each session is its own, so that on PostgreSQL no writer waits for
+# another's transaction.
 index_day = Table(
     "index_day",
     metadata,
     Column("generation_id", Id, ForeignKey("generation.id"), primary_key=True),
     Column("day", String(10), primary_key=True, comment="UTC day of a partition, YYYY-MM-DD"),
-    Column("version", BigInteger, nullable=False, comment="moves when what counts there changes"),
+    Column(
+        "writer", BigInteger, primary_key=True, autoincrement=False,
+        comment="session that moved it; 0 on SQLite",
+    ),
+    Column("version", BigInteger, nullable=False, comment="grows when what counts there changes"),
+)  # fmt: skip
+
+footage_change = Table(
+    "footage_change",
+    metadata,
+    Column(
+        "slot",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="ten minutes since 1970 UTC in which segments begin",
+    ),
+    Column(
+        "writer",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="session that moved it; 0 on SQLite",
+    ),
+    Column(
+        "version",
+        BigInteger,
+        nullable=False,
+        comment="grows when their footage or its index changes",
+    ),
+    sqlite_with_rowid=False,
 )
 
 stored_query = Table(
@@ -103,6 +136,7 @@ standing_query = Table(
     Column("seen_us", BigInteger, nullable=False, comment="indexed until then was looked at"),
     Column("ended_us", BigInteger),
     Column("end_reason", String(500)),
+    Column("trouble", String(500), comment="why the last look failed; NULL: it did not"),
     CheckConstraint("threshold > 0 AND threshold <= 1", name="threshold"),
 )
 
@@ -133,3 +167,6 @@ standing_firing = Table(
     Index("ix_standing_firing_delivery", "delivery", "next_us"),
     Index("ix_standing_firing_standing", "standing_id", "at_us"),
 )
+
+# What was indexed since the last look, without walking all that ever was.
+Index("ix_index_work_done", index_work.c.generation_id, index_work.c.done_us)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
 from storage import schema
-from storage.segments import KEPT, in_state, newest_end_us, overlapping
+from storage.segments import in_state, overlapping
 from storage.vocabulary import Gap, GapCause, SegmentState, Span
 
 # Two segments closer than this follow one another: the length of the last picture of a segment
@@ -121,57 +121,6 @@ def _footage(tx: Connection, camera_id: int, asked: Span, state: SegmentState) -
     mine = select(s.start_us, s.end_us).where(s.camera_id == camera_id, in_state(state))
     rows = tx.execute(overlapping(mine, asked.start_us, asked.end_us))
     return intersect([Span(start, end) for start, end in rows], [asked])
-
-
-def extent(tx: Connection, camera_ids: Sequence[int], now_us: int) -> Span | None:
-    """From the first to the last moment these cameras recorded or should have; None if never.
-
-    An expectation that has not ended reaches to `now_us`.
-    """
-    s = schema.segment.c
-    latest = func.max(func.coalesce(_e.end_us, now_us))
-    due = tx.execute(
-        select(func.min(_e.start_us), latest).where(_e.camera_id.in_(camera_ids))
-    ).one()  # fmt: skip
-    starts, ends = [due[0]], [due[1]]
-    for key in camera_ids:  # each by its index: together they would be a walk over every row
-        starts.append(
-            tx.execute(select(func.min(s.start_us)).where(s.camera_id == key, KEPT)).scalar()
-        )
-        ends.append(newest_end_us(tx, key, KEPT))
-    known = [us for us in starts if us is not None]
-    return Span(min(known), max(us for us in ends if us is not None)) if known else None
-
-
-def expected_by_camera(
-    tx: Connection, camera_ids: Sequence[int], asked: Span
-) -> dict[int, list[Span]]:
-    """As `expected`, for many cameras in one query; a camera without any is left out."""
-    rows = tx.execute(
-        select(_e.camera_id, _e.start_us, _e.end_us).where(
-            _e.camera_id.in_(camera_ids),
-            _e.start_us < asked.end_us,
-            or_(_e.end_us.is_(None), _e.end_us > asked.start_us),
-        )
-    )
-    return _by_camera(((c, start, end or asked.end_us) for c, start, end in rows), asked)
-
-
-def recorded_by_camera(
-    tx: Connection, camera_ids: Sequence[int], asked: Span
-) -> dict[int, list[Span]]:
-    """As `recorded`, for many cameras in one query; a camera without any is left out."""
-    s = schema.segment.c
-    theirs = select(s.camera_id, s.start_us, s.end_us).where(s.camera_id.in_(camera_ids), KEPT)
-    rows = tx.execute(overlapping(theirs, asked.start_us, asked.end_us))
-    return _by_camera(((row[0], row[1], row[2]) for row in rows), asked)
-
-
-def _by_camera(rows: Iterable[tuple[int, int, int]], asked: Span) -> dict[int, list[Span]]:
-    spans: dict[int, list[Span]] = {}
-    for camera_id, start, end in rows:
-        spans.setdefault(camera_id, []).append(Span(start, end))
-    return {camera_id: intersect(each, [asked]) for camera_id, each in spans.items()}
 
 
 def open_gap(

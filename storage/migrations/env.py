@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from storage.search_tables import metadata  # of both modules: this one imports the other
+from storage.search_tables import index_day
+
+metadata = index_day.metadata  # of all tables: this module imports the others
 
 context.configure(
     connection=context.config.attributes["connection"],

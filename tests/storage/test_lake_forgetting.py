@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 
 from recorder.lake_job import LakeJob
-from search.partitions import Partitions
+from search.building import build_due, build_partition
+from search.partitions import Partition, Partitions
 from storage import generations
 from storage.cases import add_hold
 from storage.check import check
 from storage.clock import US, SystemClock, utc_day
 from storage.directory import open_directory
 from storage.findings import Level
-from storage.generations import live_parts
 from storage.keeper import Keeper
 from storage.lake import write_parts
+from storage.lake_days import day_versions
 from storage.lake_files import remove_litter
 from storage.lake_forgetting import Forgotten, forget_gone
 from storage.lake_upkeep import keep_up
@@ -59,12 +60,18 @@ def merged(lake: MadeLake, minutes: int, **put: bool) -> list[str]:
 
 
 def sharded(lake: MadeLake) -> Partitions:
-    partitions = Partitions(lake.directory, stale_rows=1)
-    with lake.directory.ledger.read() as tx:
-        live = live_parts(tx, lake.generation.id)
-    partitions.open(lake.generation, live, DAY)
-    assert list(lake.directory.index.rglob("shard-*.faiss"))
+    """What has opened the day, and its shard."""
+    build_due(lake.directory, stale_rows=1)
+    partitions = Partitions(lake.directory)
+    assert opened(lake, partitions).stale_rows == 0
+    assert list(lake.directory.index.rglob("shard-*.arrow"))
     return partitions
+
+
+def opened(lake: MadeLake, partitions: Partitions) -> Partition:
+    with lake.directory.ledger.read() as tx:
+        version = day_versions(tx, lake.generation.id)[DAY]
+    return partitions.open(lake.generation, DAY, version)
 
 
 def test_rows_of_deleted_footage_leave_the_disk_and_no_other(lake: MadeLake) -> None:
@@ -100,21 +107,17 @@ def test_a_shard_comes_back_from_the_lake_without_them(lake: MadeLake) -> None:
     lake.expire(keys[0])
     forget_gone(lake.directory)
     assert not list(lake.directory.index.rglob("shard-*"))
-    with lake.directory.ledger.read() as tx:
-        live = live_parts(tx, lake.generation.id)
-    for opened in (partitions, Partitions(lake.directory, stale_rows=1)):
-        found = opened.open(lake.generation, live, DAY)
-        assert sum(len(block.rows) for block in found.blocks) == 3 * ROWS
+    for some in (partitions, Partitions(lake.directory)):
+        assert opened(lake, some).rows == 3 * ROWS
     assert lake.traces(keys[0]) == []
 
 
 def test_a_shard_built_while_footage_goes_does_not_bring_it_back(lake: MadeLake) -> None:
     keys = merged(lake, 4)
-    with lake.directory.ledger.read() as tx:
-        live = live_parts(tx, lake.generation.id)  # a search read the ledger
+    before = opened(lake, Partitions(lake.directory))
     lake.expire(keys[0])
-    Partitions(lake.directory, stale_rows=1).open(lake.generation, live, DAY)
-    assert not list(lake.directory.index.rglob("shard-*.faiss"))
+    build_partition(lake.directory, lake.generation, before)
+    assert not list(lake.directory.index.rglob("shard-*.arrow"))
     forget_gone(lake.directory)
     assert lake.traces(keys[0]) == []
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from storage import generations
 from storage.clock import utc_day
 from storage.directory import open_directory
 from storage.errors import Conflict
-from storage.lake import day_of, generation_folder, read_part
+from storage.lake import day_of, read_part
 from storage.lake_copying import replace_parts
+from storage.lake_days import live_rows
 from storage.lake_files import grace_s, remove_litter
 from storage.lake_merging import SMALL_ROWS, compact
 from storage.lake_upkeep import JOB, Upkeep, keep_up
@@ -242,17 +244,17 @@ def test_two_that_merge_at_once_lose_nothing(lake: MadeLake) -> None:
     assert lake.files() == lake.named()
 
 
-def test_a_segment_with_rows_of_a_deep_scan_only_is_in_its_folder(lake: MadeLake) -> None:
+def test_a_segment_with_rows_of_a_deep_scan_only_is_in_its_day(lake: MadeLake) -> None:
     plain, deep = lake.put(0), lake.put(1, deep=True)
     with lake.directory.ledger.write() as tx:
         tx.exec_driver_sql(f"UPDATE index_work SET part = NULL WHERE segment_id = '{deep}'")
     with lake.directory.ledger.read() as tx:
-        key, folder = lake.generation.id, generation_folder(lake.generation)
-        found = generations.indexed_segments(tx, key, folder=f"{folder}/day={utc_day(START_US)}/")
-        assert generations.indexed_segments(tx, key, folder=f"{folder}/day=2001-01-01/") == []
+        key = lake.generation.id
+        found = live_rows(tx, key, utc_day(START_US))
+        assert live_rows(tx, key, date(2001, 1, 1)) == []
         live = generations.live_parts(tx, key)
     assert {one.segment_id for one in found} == {plain, deep}
-    assert {one.part or one.deep_part: [one.segment_id] for one in found} == live
+    assert {one.part: [one.segment_id] for one in found} == live
 
 
 def test_a_merged_part_says_which_model_made_it(lake: MadeLake) -> None:

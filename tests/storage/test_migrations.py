@@ -45,7 +45,7 @@ def test_upgrading_from_nothing_gives_the_schema_of_the_code(tmp_path: Path) -> 
     ledger.close()
 
 
-def test_what_moves_a_days_version_is_there_after_all_steps(tmp_path: Path) -> None:
+def test_what_moves_a_version_is_there_after_all_steps(tmp_path: Path) -> None:
     """A step that copies a table (SQLite cannot alter one) drops its triggers."""
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     ledger.migrate()
@@ -55,6 +55,8 @@ def test_what_moves_a_days_version_is_there_after_all_steps(tmp_path: Path) -> N
         ).scalars()
         assert {*found} == {
             "index_work_new", "index_work_changed", "index_work_gone", "segment_changed",
+            "footage_new", "footage_changed", "footage_gone",
+            "looked_new", "looked_changed", "looked_gone",
         }  # fmt: skip
     ledger.close()
 
