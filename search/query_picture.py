@@ -15,6 +15,7 @@ from storage.i18n import tr
 
 MOST_PIXELS = 64_000_000  # a 64-megapixel camera's picture; 192 MB once decoded
 MOST_BYTES = 256_000_000  # an uncompressed picture of MOST_PIXELS, with room
+LONGEST_SIDE = 1024  # of the picture that is kept; twice what the largest models look at
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # what phones, cameras and screens make
 
 # Pillow warns from 89 megapixels on; MOST_PIXELS is stricter and answers with an error of ours.
@@ -59,6 +60,17 @@ def crop(picture: npt.NDArray[np.uint8], box: tuple[int, int, int, int]) -> npt.
             box=",".join(str(part) for part in box), width=width, height=height,
         )  # fmt: skip
     return picture[y : y + h, x : x + w]
+
+
+def bounded(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture, made smaller where a side is longer than LONGEST_SIDE; always the same way."""
+    height, width = picture.shape[:2]
+    scale = LONGEST_SIDE / max(width, height)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    whole = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(whole.resize(size, Image.Resampling.LANCZOS))
 
 
 def _read(path: Path) -> bytes:

@@ -42,6 +42,7 @@ Vectors = npt.NDArray[np.float16]
 
 # quality flags
 BLACK, BLURRED, FROZEN, OVEREXPOSED, COVERED, MOVED = 1, 2, 4, 8, 16, 32
+DARK, INFRARED = 64, 128  # the light it was taken in; nothing is wrong with it
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,8 @@ def find_cameras(tx: Connection, names: Sequence[str], sites: Sequence[str] = ()
     With both, a camera must satisfy both. NotFound names the first unknown camera or site.
     """
     everything = cameras(tx)
-    chosen = [find_camera(tx, name) for name in names] if names else everything
+    slugs = {camera.slug: camera for camera in everything}  # a thousand names are one question
+    chosen = [slugs.get(name) or find_camera(tx, name) for name in names] if names else everything
     if sites:
         for site in sites:
             if not any(in_site(camera.site, site) for camera in everything):

@@ -10,10 +10,19 @@ from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
-from search.query import Query
-from storage.clock import US, from_datetime, parse_time, parse_time_of_day, to_datetime, zone
+from search import asking
+from search.query import Part, Query
+from storage.clock import (
+    US,
+    from_datetime,
+    parse_time,
+    parse_time_of_day,
+    rfc3339,
+    to_datetime,
+    zone,
+)
 from storage.errors import Invalid
-from storage.i18n import tr
+from storage.i18n import N_, tr
 from storage.vocabulary import Camera
 
 
@@ -31,17 +40,25 @@ class Asked:
     """What stands in the form. Times are as typed, local to `tz` unless they carry an offset."""
 
     text: str = ""
+    also: tuple[str, ...] = ()
     picture: str = ""  # token of web.uploads
+    likes: tuple[str, ...] = ()  # CAMERA@TIME#x,y,w,h
     nots: tuple[str, ...] = ()
     then: str = ""
     within: str = ""
+    near: str = ""  # metres
     cameras: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
+    around: str = ""  # LAT,LON,RADIUS
     start: str = ""
     end: str = ""
     tz: str = ""
     after: str = ""  # time of day, HH:MM
     before: str = ""
+    weekdays: tuple[str, ...] = ()
+    light: str = ""
+    kind: str = ""
+    least_box: str = ""
     top: str = ""
     case: str = ""
     reason: str = ""
@@ -49,12 +66,15 @@ class Asked:
     @property
     def anything(self) -> bool:
         """Whether something is asked."""
-        return bool(self.text or self.picture)
+        return bool(self.text or self.also or self.picture or self.likes)
 
     @property
     def narrowed(self) -> bool:
         """Whether filters keep part of the archive out of sight."""
-        return any((self.cameras, self.sites, self.start, self.end, self.after, self.before))
+        return any(
+            (self.cameras, self.sites, self.around, self.start, self.end, self.after, self.before,
+             self.weekdays, self.light, self.kind, self.least_box)
+        )  # fmt: skip
 
     def address(self, **changes: Any) -> str:
         """Query string of this search with `changes`; empty fields are left out."""
@@ -68,19 +88,38 @@ class Asked:
             pairs = [pair for pair in pairs if pair[0] != "tz"]  # the zone is of these times
         return "?" + urlencode(pairs)
 
-    def query(self, image: bytes | None) -> Query:
-        """The validated query. Invalid says which field will not do."""
+    def alike(self, camera: str, at_us: int, box: tuple[int, ...] | None) -> str:
+        """Address of a search for more like a picture of the archive, with the same filters."""
+        where = "" if box is None else "#" + ",".join(str(side) for side in box)
+        return self.address(
+            text="", also=(), picture="", nots=(), then="", within="", near="",
+            likes=(f"{camera}@{rfc3339(at_us)}{where}",),
+        )  # fmt: skip
+
+    def query(self, image: bytes | None, likes: tuple[Part, ...] = ()) -> Query:
+        """The validated query; `likes`: the pictures that `self.likes` names. Invalid says which
+        field will not do.
+        """
+        within = _number(self.within) if self.within and self.then else None
+        near = _number(self.near) if self.near and self.then else None
         return Query(
-            text=self.text,
-            not_texts=self.nots,
-            then_text=self.then or None,
-            within_s=_number(self.within) if self.within and self.then else None,
-            image=image,
+            parts=(
+                *asking.several_words([self.text, *self.also]),
+                *asking.pictures([] if image is None else [image]),
+                *likes,
+            ),
+            exclusions=asking.several_words(self.nots),
+            then=asking.then(self.then, within, near),
             cameras=self.cameras,
             sites=self.sites,
+            around=asking.around(self.around) if self.around else None,
             from_us=local_time(self.start, self.tz) if self.start else None,
             to_us=local_time(self.end, self.tz) if self.end else None,
             between=self._between(),
+            weekdays=tuple(asking.weekday(day) for day in self.weekdays),
+            light=self.light or None,
+            kind=self.kind or None,
+            least_box=int(_number(self.least_box)) if self.least_box else None,
             top=int(_number(self.top)) if self.top else None,
             case_id=self.case or None,
             reason=self.reason or None,
@@ -110,6 +149,7 @@ class Asked:
         if self.after or self.before:
             text = f"{self.after or '00:00'}–{self.before or '24:00'}"
             found.append(Chip(text, "clock", self.address(after="", before="")))
+        found += self._chips_of_pictures()
         for text in self.nots:
             found.append(
                 Chip(
@@ -118,21 +158,59 @@ class Asked:
             )
         if self.then:
             text = tr("then: {text}", text=self.then)
-            found.append(Chip(text, "step-on", self.address(then="", within="")))
+            found.append(Chip(text, "step-on", self.address(then="", within="", near="")))
         if self.case:
             text = tr("case {case}", case=self.case)
             found.append(Chip(text, "case", self.address(case="", reason="")))
         return found
 
+    def _chips_of_pictures(self) -> list[Chip]:
+        """What is asked besides the first words, and what a picture itself must be."""
+        found = [
+            Chip(tr("also: {text}", text=text), "search", self.address(also=_drop(self.also, text)))
+            for text in self.also
+        ]
+        found += [
+            Chip(
+                tr("like {picture}", picture=one.partition("#")[0]), "picture",
+                self.address(likes=_drop(self.likes, one)),
+            )
+            for one in self.likes
+        ]  # fmt: skip
+        if self.around:
+            text = tr("around {place}", place=self.around)
+            found.append(Chip(text, "place", self.address(around="")))
+        if self.weekdays:
+            text = ", ".join(tr(WEEKDAYS.get(day, day)) for day in self.weekdays)
+            found.append(Chip(text, "clock", self.address(weekdays=())))
+        if self.light:
+            text = tr(LIGHTS.get(self.light, self.light))
+            found.append(Chip(text, "picture", self.address(light="")))
+        if self.kind:
+            text = tr(KINDS.get(self.kind, self.kind))
+            found.append(Chip(text, "picture", self.address(kind="")))
+        if self.least_box:
+            text = tr("parts from {pixels} px", pixels=self.least_box)
+            found.append(Chip(text, "picture", self.address(least_box="")))
+        return found
 
+
+WEEKDAYS = {
+    "mon": N_("Mon"), "tue": N_("Tue"), "wed": N_("Wed"), "thu": N_("Thu"), "fri": N_("Fri"),
+    "sat": N_("Sat"), "sun": N_("Sun"),
+}  # fmt: skip
+LIGHTS = {"day": N_("by day"), "night": N_("by night")}
+KINDS = {"frame": N_("whole pictures"), "region": N_("changed parts")}
 # name in the address → field
 FIELDS: tuple[tuple[str, str], ...] = (
-    ("q", "text"), ("image", "picture"), ("not", "nots"), ("then", "then"), ("within", "within"),
-    ("camera", "cameras"), ("site", "sites"), ("from", "start"), ("to", "end"), ("tz", "tz"),
-    ("after", "after"), ("before", "before"), ("top", "top"), ("case", "case"),
+    ("q", "text"), ("also", "also"), ("image", "picture"), ("like", "likes"), ("not", "nots"),
+    ("then", "then"), ("within", "within"), ("near", "near"), ("camera", "cameras"),
+    ("site", "sites"), ("around", "around"), ("from", "start"), ("to", "end"), ("tz", "tz"),
+    ("after", "after"), ("before", "before"), ("weekday", "weekdays"), ("light", "light"),
+    ("kind", "kind"), ("least_box", "least_box"), ("top", "top"), ("case", "case"),
     ("reason", "reason"),
 )  # fmt: skip
-MANY = frozenset({"nots", "cameras", "sites"})
+MANY = frozenset({"also", "likes", "nots", "cameras", "sites", "weekdays"})
 
 
 def read(values: MultiDict[str, str], default_tz: str) -> Asked:

@@ -58,22 +58,43 @@ class CamerasAndSpan(_Asked):
     to: Time | None = None
 
 
+Box = tuple[int, int, int, int]
+
+
+class Around(_Asked):
+    """Cameras within so many metres of a point, WGS 84 degrees."""
+
+    lat: float
+    lon: float
+    radius_m: float
+
+
 class SearchBody(_Asked):
-    """As the options of `hindsight search`."""
+    """As the options of `hindsight search`. `words^2` count twice, in any description."""
 
     text: str | None = None
+    also: list[str] = Field([], description="what it must show as well")
     not_: list[str] = Field([], alias="not")
+    like: list[str] = Field([], description="CAMERA@TIME or CAMERA@TIME#x,y,w,h: more like this")
     then: str | None = None
     within_s: float | None = None
-    box: tuple[int, int, int, int] | None = Field(
-        None, description="x, y, w, h in pixels of the picture"
+    near_m: float | None = Field(None, description="`then` also at cameras so near")
+    box: Box | list[Box | None] | None = Field(
+        None, description="x, y, w, h in pixels of the picture; of several, one for each"
     )
+    weight: list[float] = Field([], description="of the pictures, in their order")
     camera: list[str] = []
     site: list[str] = []
+    around: Around | None = None
     from_: Time | None = Field(None, alias="from")
     to: Time | None = None
     between: str | None = Field(None, description="HH:MM-HH:MM, by the clock at each camera")
+    weekday: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] | int] = Field(
+        [], description="also 1 (Monday) to 7, by the clock at each camera"
+    )
     kind: Literal["frame", "region"] | None = None
+    least_box: int | None = Field(None, description="pixels of a region's shorter side")
+    light: Literal["day", "night"] | None = None
     top: int | None = None
     case: str | None = None
     reason: str | None = None

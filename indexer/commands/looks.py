@@ -11,7 +11,16 @@ from storage.clock import local_text, rfc3339
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.options import asked_times, camera_and_span, chosen
 from storage.i18n import N_, tr
-from storage.lake import BLACK, BLURRED, COVERED, FROZEN, MOVED, OVEREXPOSED
+from storage.lake import (
+    BLACK,
+    BLURRED,
+    COVERED,
+    DARK,
+    FROZEN,
+    INFRARED,
+    MOVED,
+    OVEREXPOSED,
+)
 from storage.looks import Reason
 
 REASONS = {
@@ -28,8 +37,9 @@ REASONS = {
     Reason.DAMAGED: N_("could not be decoded"),
 }
 FLAGS = {
-    BLACK: "black", BLURRED: "blurred", FROZEN: "frozen", OVEREXPOSED: "overexposed",
-    COVERED: "covered", MOVED: "moved",
+    BLACK: N_("black"), BLURRED: N_("blurred"), FROZEN: N_("frozen"),
+    OVEREXPOSED: N_("overexposed"), COVERED: N_("covered"), MOVED: N_("moved"),
+    DARK: N_("dark"), INFRARED: N_("infrared"),
 }  # fmt: skip
 
 
@@ -95,7 +105,7 @@ def command(
             (
                 local_text(row["ts_us"], cameras[row["camera_id"]].tz), slugs[row["camera_id"]],
                 row["reason"], row["regions"], f"{row['novelty']:.1%}",
-                ", ".join(_flags(row["quality"])),
+                ", ".join(tr(flag) for flag in _flags(row["quality"])),
             )
             for row in rows
         ],

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import click
 
 from search.answer import Answer, Moment
+from search.commands.query_options import asked_query, query_options
 from search.coverage import coverage_line
-from search.engine import search
-from search.query import Query, parse_box
-from storage.clock import local_text, parse_time, parse_time_of_day
+from search.engine import engine_of
+from search.kept_runs import named
+from search.marking import refine as ask_refined
+from search.runs import Asked, ask
+from storage.clock import local_text
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
+from storage.errors import Invalid
 from storage.i18n import N_, tr
 
 WEAK_SHOWN = 3  # of moments that do not convince
@@ -25,61 +29,42 @@ BARS = 4
     example='hindsight search "a white van on a wet road" --site city/north'
     " --from 2026-11-18T18:00+08:00 --between 18:00-23:00",
 )
-@click.argument("text", required=False)
-@click.option("--image", type=click.Path(path_type=Path), metavar="FILE",
-              help=N_("a picture to search with"))  # fmt: skip
-@click.option("--box", metavar="X,Y,W,H", help=N_("the part of the picture that matters, pixels"))
-@click.option("--not", "nots", multiple=True, metavar="TEXT", help=N_("what it must not show"))
-@click.option("--then", metavar="TEXT", help=N_("what happens afterwards, at the same camera"))
-@click.option("--within", type=float, metavar="S", help=N_("how soon afterwards, seconds"))
-@click.option("--camera", "cameras", multiple=True, metavar="NAME",
-              help=N_("only this camera; may be repeated"))  # fmt: skip
-@click.option("--site", "sites", multiple=True, metavar="PATH",
-              help=N_("only this site and what lies below it; may be repeated"))  # fmt: skip
-@click.option("--from", "start", metavar="TIME", help=N_("not before this time"))
-@click.option("--to", "end", metavar="TIME", help=N_("before this time"))
-@click.option("--between", metavar="HH:MM-HH:MM",
-              help=N_("only at this time of day, by the clock at each camera"))  # fmt: skip
-@click.option("--top", type=int, metavar="N", help=N_("so many moments"))
-@click.option("--case", "case_id", metavar="ID", help=N_("case this is for"))
-@click.option("--reason", metavar="TEXT", help=N_("why it is looked for"))
+@query_options
+@click.option("--refine", metavar="TOKEN",
+              help=N_("ask an earlier search again with what was marked of it"))  # fmt: skip
 @click.option("--explain", is_flag=True, help=N_("also say how it was searched"))
 @json_option
 @pass_invocation
 def command(
-    inv: Invocation,
-    text: str | None,
-    image: Path | None,
-    box: str | None,
-    nots: tuple[str, ...],
-    then: str | None,
-    within: float | None,
-    cameras: tuple[str, ...],
-    sites: tuple[str, ...],
-    start: str | None,
-    end: str | None,
-    between: str | None,
-    top: int | None,
-    case_id: str | None,
-    reason: str | None,
-    explain: bool,
-    as_json: bool,
+    inv: Invocation, /, refine: str | None, explain: bool, as_json: bool, **options: Any
 ) -> None:
     """Ask the engine once."""
-    query = Query(
-        text=text, image=image, box=None if box is None else parse_box(box), not_texts=nots,
-        then_text=then, within_s=within, cameras=cameras, sites=sites,
-        from_us=None if start is None else parse_time(start),
-        to_us=None if end is None else parse_time(end),
-        between=None if between is None else parse_time_of_day(between),
-        top=top, case_id=case_id, reason=reason,
-    )  # fmt: skip
-    answer = search(inv.directory, query, inv.actor(case_id, reason))
+    if refine is None:
+        query = asked_query(inv, options)
+        actor = inv.actor(query.case_id, query.reason)
+        asked = ask(engine_of(inv.directory), query, actor)
+    else:
+        asked = _refined(inv, refine, options)
     if as_json:
-        document = answer.document()
-        inv.json({**document, "plan": answer.plan} if explain else document)
+        plan = {"plan": asked.answer.plan} if explain else {}
+        inv.json({**asked.document, **plan})
         return
-    _show(inv, answer, explain)
+    _show(inv, asked.answer, explain)
+    inv.say("to ask again, and see what changed: hindsight query again {token}", token=asked.token)
+    if asked.answer.moments:
+        inv.say("to say what is right or wrong: hindsight mark {token} NUMBER", token=asked.token)
+
+
+def _refined(inv: Invocation, token: str, options: dict[str, Any]) -> Asked:
+    if any(value not in (None, ()) for value in options.values()):
+        raise Invalid(
+            "--refine asks the same again with what is marked; leave out everything else,"
+            " or ask anew without it"
+        )
+    kept = named(inv.directory, token)
+    return ask_refined(
+        engine_of(inv.directory), kept, inv.actor(kept.query.case_id, kept.query.reason)
+    )
 
 
 def _show(inv: Invocation, answer: Answer, explain: bool) -> None:
@@ -109,11 +94,20 @@ def _table(inv: Invocation, shown: Sequence[Moment]) -> None:
             f"{_bars(moment.score)} {moment.score:.2f}", moment.hits,
         ]  # fmt: skip
         if followed:
-            row.insert(4, moment.then and local_text(moment.then.at_us, tz))
+            row.insert(4, _afterwards(moment))
         rows.append(row)
     if followed:
         columns.insert(4, N_("then"))
     inv.table(columns, rows)
+
+
+def _afterwards(moment: Moment) -> str | None:
+    """When, and where it was another camera: by the clock of the first."""
+    if moment.then is None:
+        return None
+    text = local_text(moment.then.at_us, moment.camera.tz)
+    camera = moment.then.segment.camera
+    return text if camera == moment.camera.slug else f"{text} · {camera}"
 
 
 def _bars(score: float) -> str:

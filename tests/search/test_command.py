@@ -14,9 +14,12 @@ import pytest
 from PIL import Image
 
 from hindsight import cli
+from storage import audit
+from storage.clock import rfc3339
 from storage.commandline import run
 from storage.directory import DataDirectory
-from storage.register import add_camera
+from storage.register import add_camera, find_camera
+from tests.web.footage import START_US, keep, write_clip
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -105,6 +108,25 @@ def test_a_picture_that_claims_200_megapixels_is_refused_by_its_header(
         (["--image", "."], 4),
         (["--not", "car"], 4),
         (["--then", "car"], 4),
+        (["--not-image", "PICTURE"], 4),
+        (["car", "--not", " CAR "], 4),
+        (["--image", "PICTURE", "--not-image", "PICTURE"], 4),
+        (["car^0"], 4),
+        (["--image", "PICTURE^500"], 4),
+        (["--image", "PICTURE", "--box", "0,0,5,5", "--box", "0,0,5,5"], 4),
+        (["car", "--near", "50"], 4),
+        (["car", "--then", "bus", "--near", "0"], 4),
+        (["car", "--weekday", "holiday"], 4),
+        (["car", "--around", "31.2,121.4"], 4),
+        (["car", "--around", "91,121.4,500"], 4),
+        (["car", "--around", "31.2,121.4,-5"], 4),
+        (["car", "--kind", "person"], 4),
+        (["car", "--least-box", "0"], 4),
+        (["car", "--light", "dusk"], 4),
+        (["--like", "gate"], 4),
+        (["--like", "gate@2026-11-18T13:04:07Z"], 3),
+        (["--like", "nowhere@2026-11-18T13:04:07Z"], 3),
+        (["car", *(word for i in range(17) for word in ("--also", f"car {i}"))], 4),
     ],
 )
 def test_a_wrong_option_is_one_line(
@@ -125,3 +147,53 @@ def test_a_damaged_picture_is_named(hindsight: Run, tmp_path: Path) -> None:
     code, _, err = hindsight("search", "--image", path)
     assert code == 4
     assert "half.jpg" in err
+
+
+def test_every_option_is_understood_and_said_back(hindsight: Run, tmp_path: Path) -> None:
+    for name, size in (("a", (32, 16)), ("b", (20, 10)), ("c", (8, 8))):
+        Image.effect_noise(size, 50).convert("RGB").save(tmp_path / f"{name}.png")
+    code, out, err = hindsight(
+        "search", "红色汽车^2", "--also", "at night", "--image", f"{tmp_path / 'a.png'}^0.5",
+        "--box", "1,2,10,11", "--image", tmp_path / "b.png", "--not", "a bus^3",
+        "--not-image", tmp_path / "c.png", "--then", "a dog", "--within", "9", "--near", "250",
+        "--around", "31.2304,121.4737,500", "--weekday", "sun", "--weekday", "Mon",
+        "--weekday", "7", "--kind", "region", "--least-box", "24", "--light", "night",
+        "--between", "22:00-03:00", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    said = json.loads(out)["query"]
+    assert [(part.get("text"), part["weight"]) for part in said["parts"]] == [
+        ("红色汽车", 2.0), ("at night", 1.0), (None, 0.5), (None, 1.0),
+    ]  # fmt: skip
+    pictures = [part for part in (*said["parts"], *said["exclusions"]) if "picture" in part]
+    assert [
+        (part["picture"]["width"], part["picture"]["height"], part["box"]) for part in pictures
+    ] == [(10, 11, [1, 2, 10, 11]), (20, 10, None), (8, 8, None)]
+    assert said["exclusions"][0] == {"text": "a bus", "weight": 3.0}
+    assert (said["then"], said["within_s"], said["near_m"]) == ("a dog", 9.0, 250.0)
+    assert said["around"] == {"lat": 31.2304, "lon": 121.4737, "radius_m": 500.0}
+    assert (said["weekdays"], said["between"]) == ([1, 7], "22:00-03:00")
+    assert (said["kind"], said["least_box"], said["light"]) == ("region", 24, "night")
+
+
+def test_more_like_a_moment_of_the_archive_looks_and_is_audited(
+    directory: DataDirectory, hindsight: Run, tmp_path: Path
+) -> None:
+    with directory.ledger.read() as tx:
+        gate = find_camera(tx, "gate")
+    keep(directory, gate, write_clip(tmp_path / "clip.mp4"), START_US)
+    at = rfc3339(START_US + 1_000_000)
+    code, out, err = hindsight("search", "--like", f"gate@{at}#20,30,40,50^2", "--json")
+    assert code == 0, err
+    (part,) = json.loads(out)["query"]["parts"]
+    assert (part["box"], part["weight"]) == ([20, 30, 40, 50], 2.0)
+    assert (part["picture"]["width"], part["picture"]["height"]) == (40, 50)
+    with directory.ledger.read() as tx:
+        assert [row.action for row in audit.rows(tx)][-2:] == ["view", "search"]
+
+
+def test_a_camera_without_a_place_is_said_not_to_be_near(hindsight: Run) -> None:
+    _, out, _ = hindsight("search", "car", "--around", "31.2,121.4,500")
+    assert "cameras without a place are never near anything: 1 (gate)" in out
+    _, out, _ = hindsight("--lang", "zh", "search", "汽车", "--around", "31.2,121.4,500")
+    assert "没有坐标的摄像机" in out

@@ -129,6 +129,53 @@ def test_search_takes_a_picture_in_a_form(archive: Desk) -> None:
     assert typed.status_code == 422
 
 
+def test_search_takes_everything_the_command_line_takes(archive: Desk) -> None:
+    body = {
+        "text": "红色汽车^2", "also": ["at night"], "not": ["a bus"], "then": "a dog",
+        "within_s": 9, "near_m": 250, "box": [[1, 2, 30, 31], None], "weight": [0.5],
+        "like": [f"gate@{rfc3339(START_US)}#0,0,40,50^3"], "weekday": ["sun", 1],
+        "around": {"lat": 31.2, "lon": 121.4, "radius_m": 500}, "kind": "region",
+        "least_box": 24, "light": "night",
+    }  # fmt: skip
+    answer = archive.person().post(
+        "/api/v1/search",
+        {"query": json.dumps(body), "image": [(io.BytesIO(png()), f"{i}.png") for i in range(2)],
+         "not_image": (io.BytesIO(png(16)), "n.png")},
+        content_type="multipart/form-data",
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    said = answer.json["query"]
+    sizes = [(p["picture"]["width"], p["weight"]) for p in said["parts"] if "picture" in p]
+    assert sizes == [(30, 0.5), (64, 1.0), (40, 3.0)]
+    assert [part.get("text") for part in said["exclusions"]] == ["a bus", None]
+    assert (said["weekdays"], said["kind"], said["light"]) == ([1, 7], "region", "night")
+    assert (said["near_m"], said["around"]["radius_m"], said["least_box"]) == (250, 500, 24)
+    assert [row.actor for row in archive.audited("view")] == ["ines"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"text": "van", "box": [0, 0, 5, 5]}, "needs the picture"),
+        ({"text": "van", "weight": [2]}, "more weights than pictures"),
+        ({"text": "van", "near_m": 5}, "needs --then"),
+        ({"text": "van", "weekday": ["holiday"]}, "field weekday"),
+        ({"text": "van", "weekday": [8]}, "weekday 8 is not known"),
+        ({"text": "van", "around": {"lat": 99, "lon": 0, "radius_m": 5}}, "on the Earth"),
+        ({"text": "van", "around": {"lat": 9, "lon": 0}}, "field around.radius_m"),
+        ({"text": "van", "light": "dusk"}, "field light"),
+        ({"text": "van", "not": ["VAN"]}, "asked for and excluded"),
+        ({"like": ["gate@1999"]}, "cannot be read"),
+    ],
+)
+def test_a_part_that_cannot_be_searched_is_refused(
+    archive: Desk, body: object, said: str
+) -> None:  # fmt: skip
+    answer = send(archive.person(), "/api/v1/search", body)
+    assert answer.status_code == 422
+    assert said in answer.json["detail"]
+
+
 def test_export_is_a_bundle_that_verifies(archive: Desk, tmp_path: Any) -> None:
     from evidence.verify_bundle import verify
 

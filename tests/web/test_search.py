@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from PIL import Image
@@ -137,6 +138,55 @@ def test_filters_narrow_and_are_shown_as_chips(indexed: Desk) -> None:
     shown = [int(us) for us in re.findall(r'data-us="(\d+)"', page)]
     assert shown
     assert all(second.start_us <= us < START_US + 8 * US for us in shown)
+
+
+def test_what_a_picture_must_be_is_a_filter_with_its_chip(indexed: Desk) -> None:
+    ines = indexed.person()
+    like = f"gate@{rfc3339(START_US)}#0,0,160,90"
+    asked = {
+        "q": "bars", "also": "black", "like": like, "then": "bars", "near": "50",
+        "around": "31.2,121.4,20000000", "weekday": ["mon", "sun"], "light": "day",
+        "kind": "frame", "least_box": "10",
+    }  # fmt: skip
+    page = ines.get("/search", query_string=asked).text
+    chips = re.findall(r'class="chip">.*?<span title="([^"]+)"', page)
+    assert chips == [
+        "also: black", f"like gate@{rfc3339(START_US)}", "around 31.2,121.4,20000000", "Mon, Sun",
+        "by day", "whole pictures", "parts from 10 px", "then: bars",
+    ]  # fmt: skip
+    assert "cameras without a place are never near anything: 1 (gate)" in page
+    assert f'name="like" value="{like}"' in page
+    assert 'name="weekday" value="sun" checked' in page
+    assert '<option value="day" selected>' in page
+    (look,), (search,) = indexed.audited("view"), indexed.audited("search")
+    assert (look.actor, look.subject, search.actor) == ("ines", "gate", "ines")
+    refused = ines.get("/search", query_string={"q": "bars", "light": "dusk"})
+    assert refused.status_code == 422
+    assert "light dusk must be day or night" in refused.text
+    ines.client.set_cookie("hindsight_lang", "zh")
+    page = ines.get("/search", query_string=asked).text
+    assert re.findall(r'class="chip">.*?<span title="([^"]+)"', page)[3:5] == ["周一, 周日", "白天"]
+
+
+def test_a_picture_of_the_archive_is_enough_to_ask(indexed: Desk) -> None:
+    asked = {"like": f"gate@{rfc3339(START_US)}"}
+    page = indexed.person().get("/search", query_string=asked).text
+    assert "searched 1 camera" in page
+    same = {indexed.segments[0].start_us, indexed.segments[2].start_us}  # of one clip
+    (at_us,) = same & {int(us) for us in re.findall(r'data-us="(\d+)"', page)}
+    link = re.search(r'class="alike" href="([^"]+)"', page)
+    assert link
+    (again,) = parse_qs(link[1].removeprefix("?"))["like"]
+    assert again.startswith(f"gate@{rfc3339(at_us)}")
+
+
+def test_more_like_a_moment_asks_with_its_box_and_keeps_the_filters() -> None:
+    asked = Asked(text="a van", nots=("bus",), cameras=("gate",), light="day", case="A-1")
+    address = asked.alike("gate", START_US, (1, 2, 30, 40))
+    assert parse_qs(address.removeprefix("?")) == {
+        "like": [f"gate@{rfc3339(START_US)}#1,2,30,40"], "camera": ["gate"], "light": ["day"],
+        "case": ["A-1"],
+    }  # fmt: skip
 
 
 def test_taking_a_chip_away_keeps_the_rest() -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, request, session
+from flask import Blueprint, Response, jsonify, make_response, session
 from flask_wtf.csrf import generate_csrf
 
-from search.engine import search as find
-from search.query import Query
+from search.engine import engine_of
+from search.runs import ask
 from storage import segments as ledger_segments
 from storage import timeline
 from storage.camera_states import states
-from storage.clock import parse_time, parse_time_of_day, rfc3339
+from storage.clock import parse_time, rfc3339
 from storage.commands.camera_facts import document as camera_document
 from storage.commands.gaps import document as gap_document
 from storage.commands.segments import document as segment_document
@@ -28,6 +28,7 @@ from web import context, exports, sessions, shapes
 from web.blueprints.auth import give_session
 from web.blueprints.export import send_bundle
 from web.openapi import Api
+from web.search_body import asked_query
 
 PREFIX = "/api/v1"
 api = Blueprint("api", __name__, url_prefix=PREFIX)
@@ -144,27 +145,12 @@ def status(query: shapes.CamerasAndSpan) -> Response:
     upload="image", answer=shapes.Answer,
 )  # fmt: skip
 def search(body: shapes.SearchBody) -> Response:
-    """As `search --json`: JSON, or a form with the JSON in `query` and a picture in `image`."""
-    sent = request.files.get("image")
-    query = Query(
-        text=body.text,
-        not_texts=tuple(body.not_),
-        then_text=body.then,
-        within_s=body.within_s,
-        image=sent.read() if sent else None,
-        box=body.box,
-        cameras=tuple(body.camera),
-        sites=tuple(body.site),
-        from_us=None if body.from_ is None else parse_time(body.from_),
-        to_us=None if body.to is None else parse_time(body.to),
-        between=None if body.between is None else parse_time_of_day(body.between),
-        kind=body.kind,
-        top=body.top,
-        case_id=body.case,
-        reason=body.reason,
-    )
-    answer = find(context.directory(), query, context.actor(body.case, body.reason))
-    return jsonify(answer.document())
+    """As `search --json`: JSON, or a form with the JSON in `query` and pictures in `image` and
+    `not_image`.
+    """
+    actor = context.actor(body.case, body.reason)
+    query = asked_query(body, actor)
+    return jsonify(ask(engine_of(context.directory()), query, actor).document)
 
 
 @_api.operation(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from search.engine import search as find
+from search import asking
+from search.engine import engine_of
+from search.likeness import parts_like
+from search.runs import ask
 from storage import cases as ledger_cases
 from storage.errors import HindsightError
 from storage.register import cameras
 from web import context, uploads
 from web.access import is_machine
-from web.asked import Asked, quick_spans, read
+from web.asked import KINDS, LIGHTS, WEEKDAYS, Asked, quick_spans, read
 from web.places import tree, zones
 from web.results import Found, found
 from web.teaching import examples, kept_text
@@ -40,7 +43,7 @@ def desk() -> str | Response:
         zones=known_zones, cases=open_cases, chips=asked.chips(register),
         quick=quick_spans(context.now_us(), tz),
         case_needed=directory.settings.search.require_case, examples=examples(),
-        kept=kept_text(directory),
+        kept=kept_text(directory), weekdays=WEEKDAYS, lights=LIGHTS, kinds=KINDS,
     )  # fmt: skip
     return make_response(page, status)
 
@@ -67,5 +70,7 @@ def query_picture(token: str) -> Response:
 def _answer(asked: Asked) -> Found:
     directory = context.directory()
     image = uploads.kept(directory, asked.picture) if asked.picture else None
-    answer = find(directory, asked.query(image), context.actor(asked.case, asked.reason))
-    return found(directory, answer.document())
+    actor = context.actor(asked.case, asked.reason)
+    likes = parts_like(directory, [asking.like(one) for one in asked.likes], actor)
+    query = asked.query(image, likes)
+    return found(directory, ask(engine_of(directory), query, actor).document)

@@ -1,0 +1,52 @@
+"""More like this: a picture out of the archive as part of a query, its look audited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.asking import Like
+from search.query import Part
+from storage import audit, cases
+from storage.clock import rfc3339
+from storage.directory import DataDirectory
+from storage.errors import Denied, NotFound
+from storage.register import find_camera
+from storage.segments import segment_at
+from storage.vocabulary import Actor
+
+
+def parts_like(
+    directory: DataDirectory, likes: Sequence[Like], actor: Actor
+) -> tuple[Part, ...]:  # fmt: skip
+    """The pictures as parts of a query; each look is committed to the audit chain.
+
+    NotFound: no such camera, or no footage of it then. Invalid: the box lies outside. DataLoss:
+    the footage cannot be decoded. Denied, Conflict, NotFound: of the case, as a search.
+    """
+    return tuple(_part(directory, one, actor) for one in likes)
+
+
+def _part(directory: DataDirectory, asked: Like, actor: Actor) -> Part:
+    from indexer.pictures import picture_at  # PyAV: only when footage is looked at
+
+    with directory.ledger.read() as tx:
+        if actor.case_id is not None:
+            cases.find_open_case(tx, actor.case_id)
+        elif directory.settings.search.require_case:
+            raise Denied("a search needs an open case here; name it with --case and --reason")
+        camera = find_camera(tx, asked.camera)
+        segment = segment_at(tx, camera.id, asked.at_us)
+    if segment is None:
+        raise NotFound(
+            "camera {camera} has no footage at {time}",
+            camera=camera.slug, time=rfc3339(asked.at_us),
+        )  # fmt: skip
+    shown = picture_at(directory.archive.media(segment), segment, asked.at_us)
+    made = Part(image=shown.rgb, box=asked.box, weight=asked.weight)
+    seen = rfc3339(shown.ts_us)
+    with directory.ledger.write() as tx:
+        audit.record(
+            tx, actor, "view", camera.slug, at_us=directory.clock.now_us(),
+            detail={"from": seen, "to": seen, "for": "search"},
+        )  # fmt: skip
+    return made
