@@ -12,8 +12,9 @@ from storage.vocabulary import Camera, Generation, Segment
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best picture of a moment."""
+    """The best picture of a moment; `frame_id` names its row in every generation."""
 
+    frame_id: int
     at_us: int
     segment: Segment
     kind: str
@@ -39,7 +40,9 @@ class Moment:
             "start": rfc3339(self.start_us), "end": rfc3339(self.end_us),
             "score": round(self.score, 4), "hits": self.hits, "best": _best(self.best),
         }  # fmt: skip
-        return made if self.then is None else {**made, "then": _best(self.then)}
+        if self.then is None:
+            return made
+        return {**made, "then": {"camera": self.then.segment.camera, **_best(self.then)}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +78,6 @@ class Answer:
 def _best(best: Best) -> dict[str, Any]:
     return {
         "time": rfc3339(best.at_us), "segment": best.segment.id, "kind": best.kind,
+        "frame": str(best.frame_id),  # 63 bits: more than JavaScript's numbers hold
         "box": None if best.box is None else list(best.box),
     }  # fmt: skip

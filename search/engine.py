@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
-from search import scan
 from search.answer import Answer, Best, Moment
-from search.coverage import coverage
-from search.judge import Judge
-from search.moments import Hits, Peak, followed, page, peaks
-from search.partitions import Partition, Partitions
+from search.coverage import Coverage, coverage
+from search.explaining import explained
+from search.feedback import Taught, taught
+from search.filters import Filters
+from search.footage import Footage
+from search.moments import Peak, followed, page
+from search.partitions import Block, Partition, Partitions
+from search.places import around, near, said_of_places
 from search.query import Query
-from search.questions import BackgroundBank, Embeds, Question, questions, unknown_words
-from search.rows import KIND_NAMES
+from search.questions import BackgroundBank, Embeds, Remembering, questions, unknown_words
+from search.ranking import Step
+from search.rows import KIND_NAMES, Floats
+from search.samples import Samples
+from search.scan import Stop, Workers
+from search.shards import ShardDamaged
 from storage import audit, cases, generations, register, segments
 from storage.clock import US, utc_day
 from storage.directory import DataDirectory
-from storage.errors import Denied
-from storage.i18n import N_, tr
-from storage.lake import day_of
-from storage.vocabulary import Actor, Camera, Generation, SegmentState
+from storage.errors import Denied, Unavailable
+from storage.i18n import tr
+from storage.lake_days import day_versions, days_reaching
+from storage.vocabulary import Actor, Camera, Generation, Segment, SegmentState
 
-MOST_HITS = 20_000  # scored rows that are grouped into moments; the weakest are left out
 MOST_STEPS = 2_000  # moments of A and of B among which 'A, then B' looks for pairs
-MOST_READS = 3  # of the ledger's list of parts, when parts vanish while they are opened
-HOW = {"exact": N_("every one that qualifies"), "faiss": N_("preselected by FAISS")}
+MOST_READS = 3  # of the partitions, when parts vanish or rows turn out to be damaged
 HALF_PICTURE_US = US // 2  # a moment of one picture still lasts a while
+
+
+class _Damaged(Exception):
+    """A row that was to be shown is not what was written; its shard was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a row that is shown says of itself."""
+
+    frame_id: int
+    kind: str
+    box: list[int]
+    segment_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """What is searched: the generation that answers and its partitions, as of one instant."""
 
-    generation: Generation | None
+    generation: Generation
     partitions: list[Partition]
     days: int  # that the generation has, asked or not
 
@@ -46,12 +67,13 @@ class _Opened:
         return {part: why for one in self.partitions for part, why in one.lost.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """One step of a query: its best rows, and where they lie."""
+@dataclass(slots=True)
+class _Found:
+    """What the partitions gave."""
 
-    hits: Hits
-    chosen: scan.Chosen
+    moments: list[Moment]
+    more: dict[int, int]  # camera key → moments beyond those shown
+    plan: list[str]
 
 
 class Engine:
@@ -65,189 +87,239 @@ class Engine:
     ) -> None:
         self.directory = directory
         self._partitions = partitions or Partitions(directory)
+        self._samples = Samples()
+        self._workers = Workers()
         self._bank = BackgroundBank(directory)
+        self._footage = Footage(directory.cache / "footage")
         self._given = embedder
         self._loaded: tuple[int, Embeds] | None = None
         self._loading = threading.Lock()
 
-    def search(self, query: Query, actor: Actor) -> Answer:
+    def search(
+        self,
+        query: Query,
+        actor: Actor,
+        *,
+        token: str | None = None,
+        stop: Stop | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Answer:
         """Answer a query. The audit row is committed before anything is returned.
 
-        NotFound: unknown camera, site or case. Conflict: closed case. Denied: a case is required.
+        `token`: of the stored run this is, for the audit. NotFound: unknown camera, site or case.
+        Conflict: closed case, or stopped. Denied: a case is required.
         """
         directory = self.directory
-        now_us = directory.clock.now_us()
         if directory.settings.search.require_case and query.case_id is None:
             raise Denied("a search needs an open case here; name it with --case and --reason")
-        with directory.ledger.read() as tx:
-            cameras = register.find_cameras(tx, query.cameras, query.sites)
-            if query.case_id is not None:
+        if query.case_id is not None:
+            with directory.ledger.read() as tx:
                 cases.find_open_case(tx, query.case_id)
-        answer = self._answer(query, cameras, now_us)
+        answer = self.answer(query, stop=stop, progress=progress)
         with directory.ledger.write() as tx:
             who = Actor(actor.name, query.case_id, query.reason)
-            asked = query.text or query.then_text or "picture"
             detail = {**answer.query, "moments": len(answer.moments)}
-            audit.record(tx, who, "search", asked, at_us=now_us, detail=detail)
+            if token is not None:
+                detail["token"] = token
+            at_us = directory.clock.now_us()
+            audit.record(tx, who, "search", query.subject, at_us=at_us, detail=detail)
         return answer
 
-    def _answer(self, query: Query, cameras: list[Camera], now_us: int) -> Answer:
-        narrowed = bool(query.cameras or query.sites)
-        top = query.top or self.directory.settings.search.top
-        understood = query.understood([c.slug for c in cameras] if narrowed else None, top)
-        opened = self._open(query)
-        generation = opened.generation
-        days = len(opened.partitions)
-        plan = [tr("partitions by day: {asked} of {all}", asked=days, all=opened.days)]
-        shown: list[Moment] = []
-        more: dict[int, int] = {}
-        strange: list[str] = []  # asked for, but never taught: nothing can be said of it
-        warnings, notes = _said_of_model(query, generation)
-        if generation is not None and opened.partitions:
-            embedder = self._embedder(generation)
-            bank = self._bank.vectors(generation, embedder)
-            scored = [
-                self._score(step, query, cameras, bank, opened.partitions, plan)
-                for step in questions(query, embedder)
-            ]
-            shown, more = self._moments(query, cameras, scored, top)
-            strange = unknown_words((query.text, query.then_text), embedder)
-            warnings += _said_of_words(strange, unknown_words(query.not_texts, embedder))
+    def answer(
+        self,
+        query: Query,
+        *,
+        segments: Collection[str] | None = None,
+        stop: Stop | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> Answer:
+        """As `search`, without case and audit: whoever calls records what it is for.
+
+        `segments`: only rows of these, and no coverage. NotFound: unknown camera or site.
+        Conflict: stopped.
+        """
+        now_us = self.directory.clock.now_us()
         with self.directory.ledger.read() as tx:
-            stated = coverage(
-                tx, cameras, generation, from_us=query.from_us, to_us=query.to_us,
-                between=query.between, now_us=now_us, unread=opened.lost,
+            named = register.find_cameras(tx, query.cameras, query.sites)
+        cameras = named if query.around is None else around(named, query.around)
+        top = query.top or self.directory.settings.search.top
+        narrowed = bool(query.cameras or query.sites or query.around)
+        understood = query.understood([one.slug for one in cameras] if narrowed else None, top)
+        with self.directory.ledger.read() as tx:
+            generation = generations.active_generation(tx)
+        found, lost = _Found([], {}, []), dict[str, str]()
+        warnings, notes = said_of_places(query, named), list[str]()
+        strange: list[str] = []  # asked for, but never taught: nothing can be said of it
+        if generation is not None:
+            told, expected = _said_of_model(query, generation)
+            warnings += told
+            notes += expected
+        if generation is not None and self._days(query, generation)[1]:
+            embedder = self._embedder(generation)
+            strange = unknown_words(query.texts, embedder)
+            warnings += _said_of_words(strange, unknown_words(query.excluded_texts, embedder))
+            taught_by = taught(self.directory, generation, query.marks) if query.marks else None
+            notes += [] if taught_by is None else taught_by.notes
+            found, lost = self._searched(
+                query, cameras, generation, embedder, taught_by, segments, top,
+                stop or (lambda: False), progress or (lambda _: None),
             )  # fmt: skip
+        stated = self._stated(query, cameras, generation, now_us, lost, segments)
         names = {camera.id: camera.slug for camera in cameras}
         return Answer(
-            understood, shown, not strange and self._convinces(query, generation, shown), stated,
-            generation, warnings=[*warnings, *opened.lost.values()], notes=notes,
-            more={names[key]: count for key, count in more.items()}, plan=plan,
+            understood, found.moments,
+            not strange and self._convinces(query, generation, found.moments), stated, generation,
+            warnings=[*warnings, *lost.values()], notes=notes,
+            more={names[key]: count for key, count in found.more.items()}, plan=found.plan,
         )  # fmt: skip
 
-    def _open(self, query: Query) -> _Opened:
+    def _stated(
+        self, query: Query, cameras: list[Camera], generation: Generation | None, now_us: int,
+        lost: dict[str, str], segments: Collection[str] | None,
+    ) -> Coverage:  # fmt: skip
+        if segments is not None:  # of some segments only, nothing is to be said of a span
+            model, number = (generation.model, generation.number) if generation else (None, None)
+            return Coverage(len(cameras), 0, 0, 0, (), None, model, number)
+        with self.directory.ledger.read() as tx:
+            return coverage(
+                tx, cameras, generation, from_us=query.from_us, to_us=query.to_us,
+                between=query.between, weekdays=query.weekdays, now_us=now_us, unread=lost,
+                footage=self._footage,
+            )  # fmt: skip
+
+    def bank(self, generation: Generation) -> Floats:
+        """Vectors (sentences, dimension) of the everyday sentences."""
+        return self._bank.vectors(generation, lambda: self._embedder(generation))
+
+    def _searched(
+        self, query: Query, cameras: list[Camera], generation: Generation, embedder: Embeds,
+        taught_by: Taught | None, segments: Collection[str] | None, top: int, stop: Stop,
+        progress: Callable[[float], object],
+    ) -> tuple[_Found, dict[str, str]]:  # fmt: skip
+        """What is found, and the lake parts that could not be read → why."""
+        filters = Filters.of(query, cameras)
+        asked = questions(query, embedder)
+        bank = self.bank(generation)
+        for attempt in range(MOST_READS):
+            opened = self._open(query, generation)
+            try:
+                steps = [
+                    Step(
+                        one, filters, opened.partitions, self._samples, bank, self._workers,
+                        taught=None if number else taught_by,  # marks are of what comes first
+                        segments=segments, stop=stop, progress=progress,
+                    )
+                    for number, one in enumerate(asked)
+                ]  # fmt: skip
+                moments, more = self._moments(query, cameras, steps, top)
+            except (_Damaged, ShardDamaged) as error:
+                self._partitions.close()  # opened anew, what is damaged is found out
+                if attempt + 1 == MOST_READS:
+                    raise Unavailable(
+                        "the index changes while it is read ({error}); ask again", error=error
+                    ) from None
+                continue
+            plan = explained(opened.partitions, opened.days, steps)
+            return _Found(moments, more, plan), opened.lost
+        raise AssertionError("unreachable")
+
+    def _open(self, query: Query, generation: Generation) -> _Opened:
         """The partitions of the days that are asked for.
 
         A part may vanish between the ledger's word and the file: a segment was indexed anew.
         Then the ledger says something else by now, and is asked again.
         """
         for _ in range(MOST_READS):
-            with self.directory.ledger.read() as tx:
-                generation = generations.active_generation(tx)
-                live = {} if generation is None else generations.live_parts(tx, generation.id)
-            if generation is None:
-                return _Opened(None, [], 0)
-            every = {day_of(part) for part in live}
-            self._partitions.sweep(generation, every)
-            days = sorted(every)
-            if query.from_us is not None:  # a segment over midnight lies in the day it began
-                days = [day for day in days if day >= utc_day(query.from_us) - timedelta(days=1)]
-            if query.to_us is not None:
-                days = [day for day in days if day <= utc_day(query.to_us - 1)]
-            parts = [self._partitions.open(generation, live, day) for day in days]
-            opened = _Opened(generation, parts, len(every))
-            if not opened.lost:
-                break
-            with self.directory.ledger.read() as tx:
-                if generations.live_parts(tx, generation.id) == live:
-                    break  # lost for good; the answer and its coverage say so
+            versions, days = self._days(query, generation)
+            partitions = [self._partitions.open(generation, day, versions[day]) for day in days]
+            opened = _Opened(generation, partitions, len(versions))
+            if not opened.lost or self._days(query, generation)[0] == versions:
+                break  # all is there, or lost for good: the answer and its coverage say so
         return opened
 
-    def _score(
-        self,
-        step: Question,
-        query: Query,
-        cameras: list[Camera],
-        bank: scan.Floats,
-        partitions: list[Partition],
-        plan: list[str],
-    ) -> _Scored:
-        """Score every qualifying row and keep the best."""
-        by_id = {camera.id: camera for camera in cameras}
-        selections = [
-            scan.preselected(selection, step.combined)
-            for partition in partitions
-            for selection in scan.qualifying(partition, query, by_id)
-        ]
-        chosen = scan.Chosen(selections)
-        total = sum(len(block.rows) for partition in partitions for block in partition.blocks)
-        how = ", ".join(sorted({tr(HOW[one.how]) for one in selections})) or tr("none qualifies")
-        plan.append(
-            tr("rows compared: {chosen} of {all}; {how}", chosen=len(chosen), all=total, how=how)
-        )
-        if not selections:
-            nothing = np.zeros(0, dtype=np.int64)
-            return _Scored(
-                Hits(nothing.astype(np.float32), nothing, nothing, nothing, nothing), chosen
-            )
-        camera = chosen.column("camera_id")
-        judge = Judge(step, bank, scan.samples(partitions, np.unique(camera)), len(chosen))
-        scores = np.concatenate(
-            [
-                judge.scores(one.block.rows.vectors, one.at, one.block.rows.camera_id[one.at])
-                for one in selections
-            ]
-        )
-        key = chosen.column("frame_id")
-        best = np.lexsort((key, -scores))[:MOST_HITS]
-        hits = Hits(scores[best], camera[best], chosen.column("ts_us")[best], key[best], best)
-        return _Scored(hits, chosen)
+    def _days(self, query: Query, generation: Generation) -> tuple[dict[date, int], list[date]]:
+        """All days of the generation with their versions, and those that are asked for.
+
+        A segment lies, whole, in the day of its first row: one over midnight in the day it began,
+        a long import perhaps days before what is asked.
+        """
+        with self.directory.ledger.read() as tx:
+            versions = day_versions(tx, generation.id)
+            days = set(versions)
+            if query.from_us is not None:
+                first = utc_day(query.from_us) - timedelta(days=1)
+                reaching = days_reaching(tx, generation.id, query.from_us)
+                days = {day for day in days if day >= first or day in reaching}
+        if query.to_us is not None:
+            last = utc_day(query.to_us - 1)
+            days = {day for day in days if day <= last}
+        return versions, sorted(days)
 
     def _moments(
-        self, query: Query, cameras: list[Camera], scored: list[_Scored], top: int
+        self, query: Query, cameras: list[Camera], steps: list[Step], top: int
     ) -> tuple[list[Moment], dict[int, int]]:
         """What is shown, best first, and how many each camera has beyond (camera key → count)."""
         gap_us = round(self.directory.settings.search.moment_gap_s * US)
-        by_id = {camera.id: camera for camera in cameras}
-        if len(scored) == 1:
-            chosen, more = page(peaks(scored[0].hits, gap_us, 4 * top + 50), top, query.diversify)
-            made = [self._moment(by_id, peak, scored[0].chosen) for peak in chosen]
-            return [one for one in made if one is not None], more
-        found = [peaks(one.hits, gap_us, MOST_STEPS) for one in scored]
-        steps = []
-        for a, b in followed(found[0], found[1], round(query.then_within_s * US))[:top]:
-            first = self._moment(by_id, a, scored[0].chosen)
-            second = self._moment(by_id, b, scored[1].chosen)
-            if first is not None and second is not None:
-                steps.append(
-                    Moment(
-                        first.camera, first.start_us, max(first.end_us, second.end_us),
-                        float(np.sqrt(first.score * second.score)), first.hits + second.hits,
-                        first.best, second.best,
-                    )
-                )  # fmt: skip
-        return steps, {}
+        if query.then is None:
+            (step,) = steps
+            chosen, more = page(step.peaks(gap_us, 4 * top + 50), top, query.diversify)
+            whole = [(peak, step) for peak in step.widened(chosen, gap_us)]
+            return [one for one in self._hydrated(cameras, whole) if one is not None], more
+        first, second = (step.peaks(gap_us, MOST_STEPS) for step in steps)
+        close = None if query.then.near_m is None else near(cameras, query.then.near_m)
+        pairs = followed(first, second, round(query.then.within_s * US), close)[:top]
+        made = self._hydrated(
+            cameras,
+            [(peak, steps[0]) for peak in steps[0].widened([a for a, _ in pairs], gap_us)]
+            + [(peak, steps[1]) for peak in steps[1].widened([b for _, b in pairs], gap_us)],
+        )
+        both = zip(made[: len(pairs)], made[len(pairs) :], strict=True)
+        return [_pair(a, b) for a, b in both if a is not None and b is not None], {}
 
-    def _moment(self, cameras: dict[int, Camera], peak: Peak, chosen: scan.Chosen) -> Moment | None:
-        """Hydrate from the ledger; None when the footage went away meanwhile."""
-        rows, at = chosen.place(peak.best)
-        _, segment_id = rows.pairs[rows.pair[at]]
+    def _hydrated(
+        self, cameras: list[Camera], found: list[tuple[Peak, Step]]
+    ) -> list[Moment | None]:
+        """Each with its footage, from the ledger; None where that went while we looked."""
+        by_id = {camera.id: camera for camera in cameras}
+        shown = self._shown([step.row(peak) for peak, step in found])
         with self.directory.ledger.read() as tx:
-            known = segments.get(tx, [segment_id])
-        if not known or known[0].state is not SegmentState.CLOSED:
-            return None
-        segment = known[0]
-        kind = KIND_NAMES[int(rows.kind[at])]
-        x, y, w, h = (int(side) for side in rows.box[at])
-        best = Best(peak.best_us, segment, kind, (x, y, w, h) if kind == "region" else None)
-        # Half a picture to either side, but not out of the footage where its border is known.
-        start_us, end_us = peak.start_us - HALF_PICTURE_US, peak.end_us + HALF_PICTURE_US
-        if peak.start_us >= segment.start_us:
-            start_us = max(start_us, segment.start_us)
-        if peak.end_us < segment.end_us:
-            end_us = min(end_us, segment.end_us)
-        return Moment(
-            cameras[peak.camera], start_us, max(end_us, peak.best_us + 1), peak.score, peak.hits,
-            best,
-        )  # fmt: skip
+            known = {
+                one.id: one
+                for one in segments.get(tx, sorted({one.segment_id for one in shown}))
+                if one.state is SegmentState.CLOSED
+            }
+        return [
+            _moment(by_id[peak.camera], known[one.segment_id], peak, one)
+            if one.segment_id in known
+            else None
+            for one, (peak, _) in zip(shown, found, strict=True)
+        ]
+
+    def _shown(self, places: list[tuple[Block, int]]) -> list[_Shown]:
+        """What rows say that are to be shown. _Damaged when one is not what was written."""
+        of_block: dict[Block, list[int]] = {}
+        for block, at in places:
+            of_block.setdefault(block, []).append(at)
+        said: dict[tuple[int, int], _Shown] = {}
+        for block, some in of_block.items():
+            places_of = np.array(sorted(set(some)), dtype=np.int64)
+            if not block.rows.sound(places_of):
+                self._partitions.discard(block)
+                raise _Damaged("a row is not what was written")
+            columns = block.rows.fetch(["frame_id", "kind", "box", "pair"], places_of)
+            pairs = block.rows.pairs()
+            for at, frame_id, kind, box, pair in zip(
+                places_of.tolist(), *(column.tolist() for column in columns), strict=True
+            ):
+                said[(id(block), at)] = _Shown(frame_id, KIND_NAMES[kind], box, pairs[pair][0])
+        return [said[(id(block), at)] for block, at in places]
 
     def _convinces(self, query: Query, generation: Generation | None, shown: list[Moment]) -> bool:
         """Whether the best moment is a match. Words say nothing to weights never trained."""
         if generation is None or not shown:
             return False
-        spoken = query.text is not None or query.then_text is not None
         strong = shown[0].score >= self.directory.settings.search.confident_from
-        return strong and (generation.meaningful or not spoken)
+        return strong and (generation.meaningful or not query.texts)
 
     def _embedder(self, generation: Generation) -> Embeds:
         if self._given is not None:
@@ -256,16 +328,40 @@ class Engine:
             if self._loaded is None or self._loaded[0] != generation.id:
                 from indexer.embedder import load_embedder  # seconds of torch: only when asked
 
-                self._loaded = (generation.id, load_embedder(self.directory, generation))
+                loaded = load_embedder(self.directory, generation)
+                self._loaded = (generation.id, Remembering(loaded))
             return self._loaded[1]
 
 
-def _said_of_model(query: Query, generation: Generation | None) -> tuple[list[str], list[str]]:
+def _moment(camera: Camera, segment: Segment, peak: Peak, shown: _Shown) -> Moment:
+    x, y, w, h = shown.box
+    box = (x, y, w, h) if shown.kind == "region" else None
+    best = Best(shown.frame_id, peak.best_us, segment, shown.kind, box)
+    # Half a picture to either side, but not out of the footage where its border is known.
+    start_us, end_us = peak.start_us - HALF_PICTURE_US, peak.end_us + HALF_PICTURE_US
+    if peak.start_us >= segment.start_us:
+        start_us = max(start_us, segment.start_us)
+    if peak.end_us < segment.end_us:
+        end_us = min(end_us, segment.end_us)
+    return Moment(
+        camera, start_us, max(end_us, peak.best_us + 1), peak.score, peak.hits, best
+    )  # fmt: skip
+
+
+def _pair(first: Moment, second: Moment) -> Moment:
+    """'A, then B' as one moment; what followed may have been seen by another camera."""
+    return Moment(
+        first.camera, first.start_us, max(first.end_us, second.end_us),
+        math.sqrt(first.score * second.score), first.hits + second.hits, first.best, second.best,
+    )  # fmt: skip
+
+
+def _said_of_model(query: Query, generation: Generation) -> tuple[list[str], list[str]]:
     """Warnings and notes: what to expect of the model where words are asked."""
     from indexer.embedder import model_warning
 
-    said = model_warning(generation) if query.text or query.then_text else None
-    if generation is None or said is None:
+    said = model_warning(generation) if query.texts else None
+    if said is None:
         return [], []
     return ([], [said]) if generation.meaningful else ([said], [])
 
@@ -295,11 +391,15 @@ _shared: Engine | None = None
 _making = threading.Lock()
 
 
-def search(directory: DataDirectory, query: Query, actor: Actor) -> Answer:
-    """Search with the engine of this opened data directory, kept until another one is asked."""
+def engine_of(directory: DataDirectory) -> Engine:
+    """The engine of this opened data directory, kept until another one is asked for."""
     global _shared
     with _making:
         if _shared is None or _shared.directory is not directory:
             _shared = Engine(directory)
-        engine = _shared
-    return engine.search(query, actor)
+        return _shared
+
+
+def search(directory: DataDirectory, query: Query, actor: Actor) -> Answer:
+    """Search with that engine."""
+    return engine_of(directory).search(query, actor)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +24,38 @@ class Hits:
     camera: npt.NDArray[np.int64]
     ts_us: npt.NDArray[np.int64]
     key: npt.NDArray[np.int64]  # frame_id: breaks ties for good
-    row: npt.NDArray[np.int64]  # the caller's own number of the row
+    source: npt.NDArray[np.int64]  # the caller's own number of what holds the row
+    place: npt.NDArray[np.int64]  # and where in it
+
+    @classmethod
+    def none(cls) -> Hits:
+        """No rows."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing.astype(np.float32), nothing, nothing, nothing, nothing, nothing)
+
+    def with_more(self, others: Hits, sources: int) -> Hits:
+        """These, and others whose sources are numbered on from `sources`."""
+        return Hits(
+            np.concatenate([self.score, others.score]),
+            np.concatenate([self.camera, others.camera]),
+            np.concatenate([self.ts_us, others.ts_us]),
+            np.concatenate([self.key, others.key]),
+            np.concatenate([self.source, others.source + sources]),
+            np.concatenate([self.place, others.place]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A moment before it is hydrated; `best` is a row number of the caller."""
+    """A moment before it is hydrated; its best row by the caller's `source` and `place`."""
 
     camera: int
     start_us: int
     end_us: int
     score: float
     hits: int
-    best: int
+    source: int
+    place: int
     best_us: int
 
 
@@ -43,7 +63,6 @@ def peaks(hits: Hits, gap_us: int, most: int) -> list[Peak]:
     """The best moments, best first: a peak takes its neighbours, then the next peak outside it."""
     order = np.lexsort((hits.key, hits.ts_us, hits.camera))
     score, camera, ts = hits.score[order], hits.camera[order], hits.ts_us[order]
-    row = hits.row[order]
     free = np.ones(len(order), dtype=bool)
     found: list[Peak] = []
     for i in np.lexsort((np.arange(len(order)), -score)):
@@ -74,7 +93,7 @@ def peaks(hits: Hits, gap_us: int, most: int) -> list[Peak]:
         free[left : right + 1] = False
         found.append(
             Peak(int(camera[i]), int(ts[low]), int(ts[high]), float(score[i]), high - low + 1,
-                 int(row[i]), int(ts[i]))
+                 int(hits.source[order[i]]), int(hits.place[order[i]]), int(ts[i]))
         )  # fmt: skip
     return found
 
@@ -110,24 +129,50 @@ def page(found: list[Peak], top: int, diversify: bool) -> tuple[list[Peak], dict
     return shown, dict(more)
 
 
-def followed(first: list[Peak], second: list[Peak], within_us: int) -> list[tuple[Peak, Peak]]:
-    """Pairs 'A, then B' on one camera: the best B whose peak follows A's in time, best first.
+def widened(
+    peak: Peak, score: npt.NDArray[np.float32], ts_us: npt.NDArray[np.int64], gap_us: int
+) -> Peak:
+    """The peak with all its neighbours: rows (n,) of its camera around it, ascending in time."""
+    at = int(np.argmin(np.abs(ts_us - peak.best_us)))
+    good = score >= peak.score * PEAK_SHARE
+    apart = np.diff(ts_us) > gap_us
+    left = np.flatnonzero(~good[:at] | apart[:at])
+    right = np.flatnonzero(~good[at + 1 :] | apart[at:])
+    low = int(left[-1]) + 1 if left.size else 0
+    high = at + int(right[0]) if right.size else len(ts_us) - 1
+    return replace(
+        peak, start_us=min(peak.start_us, int(ts_us[low])), end_us=max(peak.end_us,
+        int(ts_us[high])), hits=max(peak.hits, high - low + 1),
+    )  # fmt: skip
 
-    Each B is shown once, with the best A before it.
+
+def followed(
+    first: list[Peak],
+    second: list[Peak],
+    within_us: int,
+    near: Mapping[int, frozenset[int]] | None = None,
+) -> list[tuple[Peak, Peak]]:
+    """Pairs 'A, then B': the best B whose peak follows A's in time, best first.
+
+    On A's own camera, or on any of `near` it. Each B is shown once, with the best A before it.
     """
     by_camera: dict[int, list[Peak]] = {}
     for b in second:
         by_camera.setdefault(b.camera, []).append(b)
     pairs = []
     for a in first:
+        cameras = {a.camera} if near is None else near.get(a.camera, frozenset())
         after = [
-            b for b in by_camera.get(a.camera, []) if 0 < b.best_us - a.best_us <= within_us
-        ]  # fmt: skip
+            b
+            for camera in cameras
+            for b in by_camera.get(camera, [])
+            if 0 < b.best_us - a.best_us <= within_us
+        ]
         if after:
-            b = max(after, key=lambda one: (one.score, -one.best_us))
+            b = max(after, key=lambda one: (one.score, -one.best_us, -one.camera))
             pairs.append((a, b))
     pairs.sort(key=lambda pair: (-(pair[0].score * pair[1].score), pair[0].start_us))
-    best: dict[int, tuple[Peak, Peak]] = {}
+    best: dict[tuple[int, int], tuple[Peak, Peak]] = {}
     for a, b in pairs:
-        best.setdefault(b.best, (a, b))
+        best.setdefault((b.source, b.place), (a, b))
     return list(best.values())

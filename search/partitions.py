@@ -1,203 +1,243 @@
-"""Partitions: the rows of a model × generation × UTC day, from shards and the lake's hot tail."""
+"""Partitions: the rows of a model × generation × UTC day, from shards and the lake's hot tail.
+
+A partition that was opened is a snapshot and never changes: a day whose version moved is opened
+anew, with all of it that did not change. Searching builds nothing; that is search.building's.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from search.rows import Pair, Rows, merged, rows_of_part
-from search.shards import (
-    Header,
-    ShardDamaged,
-    build,
-    generation_folder,
-    headers,
-    open_shard,
-    partition_folder,
-)
+import numpy as np
+
+from search.rows import Bools, Pair, Rows, rows_of_part
+from search.shards import Header, ShardDamaged, headers, open_shard, partition_folder
 from storage.directory import DataDirectory
-from storage.durable import remove_empty_folders
-from storage.errors import DataLoss, HindsightError, Unavailable
+from storage.errors import DataLoss, Unavailable
 from storage.index_files import remove_shard
-from storage.lake import day_of, read_part
-from storage.lake_work import gone_of
+from storage.lake import read_part
+from storage.lake_days import LiveRows, day_versions, live_rows
 from storage.vocabulary import Generation
 
 log = logging.getLogger(__name__)
-# Rows no shard covers yet are scanned exactly from their Parquet parts. A shard (one mapped file
-# instead of many small ones) is built again once these, and the rows in it that no longer count,
-# are so many and make up so much of the partition: each row is then written a few times at most.
-STALE_ROWS = 2_048
-STALE_SHARE = 1 / 8
-CACHE_BYTES = 512 << 20
+CACHE_BYTES = 512 << 20  # of rows that no shard covers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Rows of one source, and which of them count; blocks of a partition never overlap."""
+
+    rows: Rows
+    alive: Bools | None  # (n,); None: all
+    wanted: frozenset[Pair] | None  # the pairs that count; None: all
+    source: Path  # header of the shard, or part of the lake
+    header: Header | None  # of a shard
+
+    @property
+    def living(self) -> int:
+        """How many rows count."""
+        return len(self.rows) if self.alive is None else int(np.count_nonzero(self.alive))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partition:
+    """One day. `lost`: parts that could not be read → why. `spent`: shards nothing needs."""
+
+    day: date
+    version: int
+    blocks: tuple[Block, ...] = ()
+    lost: Mapping[str, str] = field(default_factory=dict)
+    spent: tuple[Path, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows count."""
+        return sum(block.living for block in self.blocks)
+
+    @property
+    def stale_rows(self) -> int:
+        """Rows that no shard covers, and rows of shards that do not count."""
+        return sum(
+            len(block.rows) if block.header is None else len(block.rows) - block.living
+            for block in self.blocks
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What its blocks hold in memory."""
+        return sum(block.rows.memory_bytes for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Rows of one source, and which of its (part, segment) pairs count here."""
+class _Opened:
+    """A partition, and what its folder of shards looked like."""
 
-    rows: Rows
-    wanted: frozenset[Pair]
-
-
-@dataclass(slots=True)
-class Partition:
-    """One day: its blocks never overlap. `lost` names parts that could not be read, and why."""
-
-    day: date
-    blocks: list[Block] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)
+    changed_ns: int
+    partition: Partition
 
 
 class Partitions:
-    """Opens partitions and keeps them in memory up to `cache_bytes`. Safe across threads.
+    """Opens partitions and keeps them, rows of the lake up to `cache_bytes`. Safe across threads.
 
-    What is cached never changes: shards and parts are written once. The lake is truth; a shard
-    that is damaged or of another generation is removed and built again from it.
+    The lake is truth: a shard that is damaged or of another generation does not count, and the
+    lake's parts answer instead.
     """
 
-    def __init__(
-        self,
-        directory: DataDirectory,
-        *,
-        stale_rows: int = STALE_ROWS,
-        cache_bytes: int = CACHE_BYTES,
-    ) -> None:
+    def __init__(self, directory: DataDirectory, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._directory = directory
-        self._stale_rows = stale_rows
         self._cache_bytes = cache_bytes
-        self._lock = threading.RLock()
-        self._cache: OrderedDict[Path, Rows] = OrderedDict()
-        self._held = 0
+        self._guard = threading.Lock()
+        self._opening: dict[tuple[int, date], threading.Lock] = {}
+        self._kept: OrderedDict[tuple[int, date], _Opened] = OrderedDict()
 
-    def open(self, generation: Generation, live: Mapping[str, list[str]], day: date) -> Partition:
-        """The partition of `day`; `live` is storage.generations.live_parts of this moment."""
-        left = {
-            (part, segment)
-            for part, segments in live.items()
-            if day_of(part) == day
-            for segment in segments
-        }
-        partition = Partition(day)
-        if not left:
+    def open(self, generation: Generation, day: date, version: int) -> Partition:
+        """The partition of `day`, at least as new as `version` of storage.lake_days."""
+        key = (generation.id, day)
+        folder = partition_folder(self._directory.index, generation, day)
+        with self._guard:
+            opening = self._opening.setdefault(key, threading.Lock())
+        with opening:
+            before = self._remembered(key)
+            changed_ns = _changed_ns(folder)
+            if (
+                before is not None
+                and not before.partition.lost
+                and before.partition.version == version
+                and before.changed_ns == changed_ns
+            ):
+                return before.partition
+            old = () if before is None else before.partition.blocks
+            partition = self._open(generation, day, version, folder, old)
+            self._remember(key, _Opened(changed_ns, partition))
             return partition
-        with self._lock:
-            folder = partition_folder(self._directory.index, generation, day)
-            good, bad = headers(folder, generation) if folder.is_dir() else ([], [])
-            self._let_go(folder, {header.path for header in good})
-            parts = {self._directory.lake / part for part, _ in left}
-            for lake_folder in {path.parent for path in parts}:
-                self._let_go(lake_folder, parts)
-            damaged = bool(bad)
-            for path in bad:
-                remove_shard(path)
-            stale = 0
-            for header in reversed(good):
-                covered = frozenset(left & set(header.pairs))
-                if not covered:  # its footage is gone, or a newer shard has it
-                    self._remove(header.path)
-                    continue
-                rows = self._shard(header, generation)
-                if rows is None:
-                    damaged = True
-                    continue
-                partition.blocks.append(Block(rows, covered))
-                stale += rows.dead(covered)
-                left -= covered
-            tail = self._tail(generation, left, partition)
-            partition.blocks += tail
-            stale += sum(len(block.rows) - block.rows.dead(block.wanted) for block in tail)
-            whole = sum(len(block.rows) for block in partition.blocks)
-            if damaged or stale >= max(self._stale_rows, whole * STALE_SHARE):
-                self._rebuild(folder, generation, partition, good)
-        return partition
 
-    def sweep(self, generation: Generation, days: Collection[date]) -> None:
-        """Remove the shards of days that are not among `days`: all their footage is gone."""
-        root = generation_folder(self._directory.index, generation)
-        if not root.is_dir():
-            return
-        current = {day.isoformat() for day in days}
-        for folder in root.iterdir():
-            if folder.is_dir() and folder.name not in current:
-                with self._lock:
-                    for path in folder.glob("shard-*"):
-                        self._remove(path.with_suffix(".json"))
-                    remove_empty_folders(folder, root)
+    def discard(self, block: Block) -> None:
+        """A shard with a row that is not what was written: it goes, and the lake answers."""
+        if block.header is not None:
+            log.warning("shard %s is damaged; it is built again from the lake", block.source)
+            remove_shard(block.source)
+        with self._guard:
+            for key, opened in list(self._kept.items()):
+                if block in opened.partition.blocks:
+                    del self._kept[key]
 
-    def _shard(self, header: Header, generation: Generation) -> Rows | None:
+    def close(self) -> None:
+        """Forget what is opened; whoever searches it now keeps it until the end."""
+        with self._guard:
+            self._kept.clear()
+
+    def _open(
+        self, generation: Generation, day: date, version: int, folder: Path,
+        old: tuple[Block, ...],
+    ) -> Partition:  # fmt: skip
+        good, bad = headers(folder, generation) if folder.is_dir() else ([], [])
+        for path in bad:
+            log.warning("shard %s is damaged or of another index; the lake answers", path)
+            remove_shard(path)
+        known = {block.source: block for block in old}
+        if good and good[-1].version == version:
+            rows = self._shard(good[-1], generation, known)
+            if rows is not None:
+                spent = tuple(header.path for header in good[:-1])
+                block = Block(rows, None, None, good[-1].path, good[-1])
+                return Partition(day, version, (block,), spent=spent)
+        with self._directory.ledger.read() as tx:
+            version = day_versions(tx, generation.id).get(day, version)
+            live = live_rows(tx, generation.id, day)
+        left = {(one.segment_id, one.stamp): one for one in live}
+        blocks: list[Block] = []
+        spent_paths: list[Path] = []
+        for header in reversed(good):
+            rows = self._shard(header, generation, known)
+            covering = None if rows is None else _covering(rows, header, left)
+            if covering is None:
+                spent_paths.append(header.path)
+                continue
+            blocks.append(covering)
+            for pair in covering.wanted or ():
+                del left[pair]
+        lost: dict[str, str] = {}
+        blocks += self._tail(generation, left, known, lost)
+        return Partition(day, version, tuple(blocks), lost, tuple(spent_paths))
+
+    def _shard(
+        self, header: Header, generation: Generation, known: Mapping[Path, Block]
+    ) -> Rows | None:
+        if header.path in known:
+            return known[header.path].rows
         try:
-            return self._cached(header.path, lambda: open_shard(header, generation))
+            rows = open_shard(header, generation)
+            rows.pairs()  # read now, while the file is sure to be there
         except FileNotFoundError:
             return None  # replaced meanwhile; the lake answers for it
         except (ShardDamaged, RuntimeError, OSError, ValueError) as error:
-            log.warning("shard %s is damaged (%s); it is rebuilt from the lake", header.path, error)
-            self._remove(header.path)
+            log.warning("shard %s is damaged (%s); the lake answers", header.path, error)
+            remove_shard(header.path)
             return None
-
-    def _tail(self, generation: Generation, left: set[Pair], partition: Partition) -> list[Block]:
-        blocks = []
-        lake = self._directory.lake
-        for part in sorted({part for part, _ in left}):
-
-            def read(part: str = part) -> Rows:
-                return rows_of_part(part, *read_part(lake, part, generation))
-
-            try:
-                rows = self._cached(lake / part, read)
-            except (DataLoss, Unavailable) as error:
-                log.warning("%s", error)
-                partition.lost[part] = error.text()
-                continue
-            blocks.append(Block(rows, frozenset(pair for pair in left if pair[0] == part)))
-        return blocks
-
-    def _rebuild(
-        self, folder: Path, generation: Generation, partition: Partition, old: list[Header]
-    ) -> None:
-        """One shard instead of many; what it replaces goes afterwards. A full disk is no loss."""
-        blocks = [block.rows for block in partition.blocks]
-        wanted = {i: block.wanted for i, block in enumerate(partition.blocks)}
-        rows = merged(blocks, wanted)
-        try:
-            made = build(folder, generation, rows)
-        except (HindsightError, OSError) as error:
-            log.warning("no shard was built in %s: %s", folder, error)
-            return
-        # Retention that came before now did not see the new shard; one that comes later will.
-        with self._directory.ledger.read() as tx:
-            if gone_of(tx, sorted({segment for _, segment in rows.pairs})):
-                remove_shard(made)
-                return
-        for header in old:
-            self._remove(header.path)
-
-    def _remove(self, header: Path) -> None:
-        remove_shard(header)
-        self._forget(header)
-
-    def _cached(self, path: Path, read: Callable[[], Rows]) -> Rows:
-        if path in self._cache:
-            self._cache.move_to_end(path)
-            return self._cache[path]
-        rows = read()
-        self._cache[path] = rows
-        self._held += rows.memory_bytes
-        while self._held > self._cache_bytes and len(self._cache) > 1:
-            self._forget(next(iter(self._cache)))
         return rows
 
-    def _let_go(self, folder: Path, lying: Collection[Path]) -> None:
-        """Forget what lay in a folder and was replaced: a mapped file keeps its blocks on disk."""
-        for path in [one for one in self._cache if one.parent == folder and one not in lying]:
-            self._forget(path)
+    def _tail(
+        self, generation: Generation, left: Mapping[Pair, LiveRows],
+        known: Mapping[Path, Block], lost: dict[str, str],
+    ) -> list[Block]:  # fmt: skip
+        """Rows no shard covers, from their parts."""
+        lake = self._directory.lake
+        parts: dict[str, dict[str, str]] = {}
+        for one in left.values():
+            parts.setdefault(one.part, {})[one.segment_id] = one.stamp
+        blocks = []
+        for part, stamps in sorted(parts.items()):
+            wanted = frozenset(stamps.items())
+            before = known.get(lake / part)
+            if before is not None and before.wanted == wanted:
+                blocks.append(before)
+                continue
+            try:
+                table, vectors = read_part(lake, part, generation)
+            except (DataLoss, Unavailable) as error:
+                log.warning("%s", error)
+                lost[part] = error.text()
+                continue
+            rows = rows_of_part(table, vectors, stamps)
+            if rows is not None:
+                blocks.append(Block(rows, None, wanted, lake / part, None))
+        return blocks
 
-    def _forget(self, path: Path) -> None:
-        rows = self._cache.pop(path, None)
-        if rows is not None:
-            self._held -= rows.memory_bytes
+    def _remembered(self, key: tuple[int, date]) -> _Opened | None:
+        with self._guard:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def _remember(self, key: tuple[int, date], opened: _Opened) -> None:
+        with self._guard:
+            self._kept[key] = opened
+            self._kept.move_to_end(key)
+            held = sum(one.partition.memory_bytes for one in self._kept.values())
+            while held > self._cache_bytes and len(self._kept) > 1:
+                _, gone = self._kept.popitem(last=False)
+                held -= gone.partition.memory_bytes
+
+
+def _covering(rows: Rows, header: Header, left: Mapping[Pair, LiveRows]) -> Block | None:
+    """A shard as far as its rows still count and no newer shard has them; None: not at all."""
+    pairs = rows.pairs()
+    counts = np.array([pair in left for pair in pairs], dtype=bool)
+    if not counts.any():
+        return None
+    wanted = frozenset(pair for pair, count in zip(pairs, counts.tolist(), strict=True) if count)
+    alive = None if counts.all() else counts[rows.pair]
+    return Block(rows, alive, wanted, header.path, header)
+
+
+def _changed_ns(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

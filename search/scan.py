@@ -1,139 +1,195 @@
-"""Which rows qualify: filters first, exactly; then FAISS narrows only what is very wide."""
+"""Compares qualifying rows with a question: all of them exactly, or those that codes choose.
+
+Few rows are compared one and all. Of many, each coded shard names its nearest by estimate, the
+best of all shards are compared exactly by their vectors, and so is every row without a code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
-import faiss
 import numpy as np
-import numpy.typing as npt
 
-from search.partitions import Block, Partition
-from search.query import Query
-from search.rows import FRAME, REGION, Bools, Rows
-from search.time_of_day import mask
-from storage.vocabulary import Camera
+from search.judge import Judge
+from search.moments import Hits
+from search.rows import FRAME, REGION, Floats, Int64s
+from search.selecting import Selection
+from storage.errors import Conflict
 
-Floats = npt.NDArray[np.float32]
-Int64s = npt.NDArray[np.int64]
-# From so many qualifying rows of one shard on, FAISS preselects and only the best are scored.
-WIDE_ROWS = 200_000
-KEPT_ROWS = 20_000
-SAMPLE_ROWS = 256  # of a camera, for what it usually gives
+# So many qualifying rows are compared exactly: about 10 ms on a core.
+EXACT_ROWS = 200_000
+CODED_FROM = 4_096  # qualifying rows of a coded shard; fewer are compared exactly
+CANDIDATES = 2_000  # rows that are compared exactly of those that codes choose, per direction
+FEWEST_OF_SHARD = 256
+MOST_HITS = 20_000  # scored rows that are grouped into moments; the weakest are left out
+CHUNK_ROWS = 8_192
 
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Qualifying rows of one block: positions in it."""
-
-    block: Block
-    at: Int64s
-    how: str  # 'exact' | 'faiss': for --explain
+Stop = Callable[[], bool]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How a question is compared; the planner's word for it, and what `--explain` prints."""
+
+    exact: tuple[Selection, ...]
+    coded: tuple[Selection, ...]
+
+    @property
+    def count(self) -> int:
+        """Rows that qualify."""
+        return sum(one.count for one in (*self.exact, *self.coded))
+
+
+def plan(selections: Sequence[Selection]) -> Plan:
+    """Exactly where it is cheap: a filter that lets few rows through never meets a code."""
+    if sum(one.count for one in selections) <= EXACT_ROWS:
+        return Plan(tuple(selections), ())
+    coded = [one for one in selections if one.rows.codes and one.count >= CODED_FROM]
+    return Plan(tuple(one for one in selections if one not in coded), tuple(coded))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """The rows of several selections, numbered through."""
+    """Rows to be compared exactly: places (k,) in a selection's block."""
 
-    def __init__(self, selections: list[Selection]) -> None:
-        self._selections = selections
-        self._starts = np.cumsum([0, *(one.at.size for one in selections)])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def column(self, name: str) -> Int64s:
-        """A column of all of them."""
-        columns = [getattr(one.block.rows, name)[one.at] for one in self._selections]
-        return np.concatenate(columns).astype(np.int64, copy=False)
-
-    def place(self, number: int) -> tuple[Rows, int]:
-        """Where a row lies: its rows and the position in them."""
-        which = int(np.searchsorted(self._starts, number, side="right")) - 1
-        one = self._selections[which]
-        return one.block.rows, int(one.at[number - self._starts[which]])
+    selection: Selection
+    places: Int64s
 
 
-def qualifying(
-    partition: Partition, query: Query, cameras: Mapping[int, Camera]
-) -> list[Selection]:
-    """Rows of the asked cameras, span, time of day and kind; no other row is ever looked at."""
-    chosen = []
-    for block in partition.blocks:
-        keep = block.rows.counting(block.wanted) & _filtered(block, query, cameras)
-        at = np.flatnonzero(keep)
-        if at.size:
-            chosen.append(Selection(block, at, "exact"))
-    return chosen
+class Workers:
+    """Threads that compare, one for each core; a stopped search raises Conflict."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(
+            max(1, len(os.sched_getaffinity(0))), "search", initializer=_alone
+        )
+
+    def each(self, work: Callable[[T], R], items: Iterable[T], stop: Stop) -> list[R]:
+        """`work` of every item, in order."""
+
+        def one(item: T) -> R:
+            if stop():
+                raise Conflict("the search was cancelled")
+            return work(item)
+
+        waiting = [self._pool.submit(one, item) for item in items]
+        try:
+            return [each.result() for each in waiting]
+        finally:
+            for each in waiting:
+                each.cancel()
 
 
-def _filtered(block: Block, query: Query, cameras: Mapping[int, Camera]) -> Bools:
-    rows = block.rows
-    keep: Bools = np.isin(rows.camera_id, np.fromiter(cameras, dtype=np.int64))
-    if query.from_us is not None:
-        keep &= rows.ts_us >= query.from_us
-    if query.to_us is not None:
-        keep &= rows.ts_us < query.to_us
-    if query.kind is not None:
-        keep &= rows.kind == (FRAME if query.kind == "frame" else REGION)
-    if query.between is not None:
-        for tz in {camera.tz for camera in cameras.values()}:
-            ids = [key for key, camera in cameras.items() if camera.tz == tz]
-            here = keep & np.isin(rows.camera_id, ids)
-            keep[here] = mask(rows.ts_us[here], tz, query.between)
-    return keep
+def _alone() -> None:
+    """Cores are shared out by block; within one, nothing is split further."""
+    import faiss
+    import torch
+
+    torch.set_num_threads(1)
+    faiss.omp_set_num_threads(1)  # of this thread
 
 
-def preselected(selection: Selection, combined: Floats) -> Selection:
-    """For a very wide selection of a shard: its best rows by FAISS, filter inside the scan."""
-    kept = selection.block.rows.index
-    if kept is None or selection.at.size < WIDE_ROWS:
-        return selection
-    bits = np.zeros(len(selection.block.rows), dtype=bool)
-    bits[selection.at] = True
-    packed = np.packbits(bits, bitorder="little")
-    selector = faiss.IDSelectorBitmap(packed)
-    _, found = kept.inner.search(
-        combined[None, :], min(KEPT_ROWS, selection.at.size),
-        params=faiss.SearchParameters(sel=selector),
-    )  # fmt: skip
-    best = np.sort(found[0][found[0] >= 0]).astype(np.int64)
-    return Selection(selection.block, best, "faiss")
+def candidates(
+    coded: Sequence[Selection], directions: Floats, workers: Workers, stop: Stop
+) -> tuple[list[Chosen], bool]:
+    """The rows nearest to any of the directions (k, d) by estimate; whether more would qualify."""
+    most = max(FEWEST_OF_SHARD, 4 * CANDIDATES // max(1, len(coded)))
+
+    def nearest(one: Selection) -> tuple[Floats, Int64s]:
+        codes = one.rows.codes
+        assert codes is not None
+        few = min(most, one.count)
+        if one.whole:
+            return codes.nearest(directions, few)
+        return codes.nearest(directions, few, one.mask(), one.take(codes.lists))
+
+    found = workers.each(nearest, coded, stop)
+    picked: list[list[Int64s]] = [[] for _ in coded]
+    truncated = False
+    for number in range(len(directions)):
+        cosines = np.concatenate([one[0][number] for one in found])
+        places = np.concatenate([one[1][number] for one in found])
+        owner = np.repeat(np.arange(len(found)), [one[1].shape[1] for one in found])
+        real = places >= 0
+        cosines, places, owner = cosines[real], places[real], owner[real]
+        if len(places) > CANDIDATES:
+            best = _best(cosines, _kinds(coded, places, owner))
+            places, owner = places[best], owner[best]
+        truncated |= len(places) < sum(one.count for one in coded)
+        for which in np.unique(owner).tolist():
+            picked[which].append(places[owner == which])
+    chosen = [
+        Chosen(one, np.unique(np.concatenate(some)))
+        for one, some in zip(coded, picked, strict=True)
+        if some
+    ]
+    return chosen, truncated
 
 
-def samples(
-    partitions: list[Partition], camera_ids: Int64s, limit: int = SAMPLE_ROWS
-) -> dict[int, Floats]:
-    """Camera → vectors (n, dimension) of up to `limit` of its rows, spread over what is opened.
+def _kinds(coded: Sequence[Selection], places: Int64s, owner: Int64s) -> Int64s:
+    kinds = np.zeros(len(places), dtype=np.int64)
+    for number in np.unique(owner).tolist():
+        mine = owner == number
+        kinds[mine] = coded[number].rows.kind[places[mine]]
+    return kinds
 
-    Spread by position, which is by time inside a block: what the camera usually gives.
+
+def _best(cosines: Floats, kinds: Int64s) -> Int64s:
+    """CANDIDATES of them, of either kind at least half as many if there are: words fit regions
+    more easily than whole pictures, which are judged by another measure.
     """
-    blocks = [block for partition in partitions for block in partition.blocks]
-    cameras, owners, places = [], [], []
-    for number, block in enumerate(blocks):
-        keep = block.rows.counting(block.wanted) & np.isin(block.rows.camera_id, camera_ids)
-        at = np.flatnonzero(keep)
-        cameras.append(block.rows.camera_id[at])
-        owners.append(np.full(at.size, number, dtype=np.int64))
-        places.append(at)
-    camera, owner, place = (np.concatenate(one) for one in (cameras, owners, places))
-    order = np.argsort(camera, kind="stable")
-    found: dict[int, Floats] = {}
-    for key, mine in zip(*_runs(camera[order]), strict=True):
-        picked = order[mine.start : mine.stop]
-        if picked.size > limit:
-            picked = picked[np.linspace(0, picked.size - 1, limit).astype(np.int64)]
-        found[key] = np.concatenate(
-            [
-                blocks[number].rows.vectors[place[picked[owner[picked] == number]]]
-                for number in np.unique(owner[picked])
-            ]
-        ).astype(np.float32)
-    return found
+    order = np.argsort(-cosines, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    for kind in (FRAME, REGION):
+        mine = order[kinds[order] == kind]
+        rank[mine] = np.arange(len(mine))
+    first = order[rank[order] < CANDIDATES // 2]
+    others = order[rank[order] >= CANDIDATES // 2]
+    return np.concatenate([first, others])[:CANDIDATES]
 
 
-def _runs(ordered: Int64s) -> tuple[list[int], list[slice]]:
-    """Equal neighbours: their values and where each run lies."""
-    values, starts = np.unique(ordered, return_index=True)
-    ends = [*starts[1:].tolist(), ordered.size]
-    return values.tolist(), [slice(a, b) for a, b in zip(starts.tolist(), ends, strict=True)]
+def everything(selections: Iterable[Selection]) -> list[Chosen]:
+    """All rows of some selections, in pieces that threads share."""
+    pieces = []
+    for one in selections:
+        places = one.places()
+        pieces += [
+            Chosen(one, places[start : start + CHUNK_ROWS])
+            for start in range(0, len(places), CHUNK_ROWS)
+        ]
+    return pieces
+
+
+def score(
+    chosen: Sequence[Chosen], judged: Callable[[Chosen], Floats], workers: Workers, stop: Stop
+) -> Hits:
+    """Compare them exactly; `Hits.source` is the place in `chosen`. The best MOST_HITS stay."""
+    if not chosen:
+        return Hits.none()
+    found = workers.each(judged, chosen, stop)
+    source = np.repeat(np.arange(len(chosen)), [len(one.places) for one in chosen])
+    value = np.concatenate(found)
+    place = np.concatenate([one.places for one in chosen])
+    if len(value) > MOST_HITS:
+        best = np.sort(np.argpartition(-value, MOST_HITS)[:MOST_HITS])
+        value, place, source = value[best], place[best], source[best]
+    starts = np.searchsorted(source, np.arange(len(chosen) + 1))
+    camera, ts_us, key = (np.empty(len(value), dtype=np.int64) for _ in range(3))
+    for number, one in enumerate(chosen):
+        mine = slice(starts[number], starts[number + 1])
+        rows = one.selection.rows
+        camera[mine], ts_us[mine] = rows.camera(place[mine]), rows.ts_us(place[mine])
+        key[mine] = rows.frame_id[place[mine]]
+    return Hits(value, camera, ts_us, key, source, place)
+
+
+def scores(one: Chosen, judge: Judge) -> Floats:
+    """(k,) calibrated scores of chosen rows."""
+    rows, at = one.selection.rows, one.places
+    return judge.scores(rows.gather(at), rows.camera(at), rows.kind[at], rows.quality[at])

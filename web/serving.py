@@ -13,10 +13,14 @@ from importlib import import_module
 from flask import Flask
 from waitress.server import create_server
 
+from search import runs
+from search.keeper import Keeper
+from search.standing import follow
 from storage.directory import DataDirectory
 from storage.errors import Invalid, Unavailable
 from storage.segments import iterate
 from web import cache, exports, uploads
+from web.blueprints.searches import jobs
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 3600.0
@@ -45,11 +49,16 @@ def serve(
         exports.sweep(directory)
         keeper.start()
         threading.Thread(target=_warm, daemon=True).start()
+        threading.Thread(target=follow, args=(directory, stopping), daemon=True).start()
+        shards = Keeper(directory)
+        shards.start()
         ready(_url(host, listener))
         try:
             server.run()  # returns after the KeyboardInterrupt that _stop raises
         finally:
             stopping.set()
+            shards.stop()
+            jobs(app).close()  # what still searches is told so, and noted as stopped
             server.close()
             for each, handler in previous.items():
                 signal.signal(each, handler)
@@ -107,15 +116,16 @@ def _warm() -> None:
 
 
 def _keep_house(directory: DataDirectory, stopping: threading.Event) -> None:
-    """Once an hour, forget what was derived from footage that is gone."""
+    """Once an hour, forget what was derived from footage that is gone, and searches of no case."""
     while True:
         try:
             with directory.ledger.read() as tx:
                 kept = {segment.id for segment in iterate(tx)}
             cache.sweep(directory.cache, kept)
             uploads.sweep(directory)
+            runs.keep_house(directory)
         except Exception as error:
             # Housekeeping must not end for good because of one bad hour (ledger locked, disk full).
-            log.warning("housekeeping of the cache failed: %s", error)
+            log.warning("housekeeping failed: %s", error)
         if stopping.wait(HOUSEKEEPING_S):
             return

@@ -1,3 +1,6 @@
 """Search's commands: name → module.attribute, imported when called."""
 
-COMMANDS = {"search": "search.command"}
+COMMANDS = {
+    "search": "search.command", "query": "query.group", "mark": "mark.command",
+    "standing": "standing.group", "shards": "shards.command",
+}  # fmt: skip

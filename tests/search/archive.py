@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import update
 
+from search.building import STALE_ROWS, Built, build_due
 from search.engine import Answer, Engine
-from search.partitions import STALE_ROWS, Partitions
-from search.query import Query
+from search.query import DEFAULT_WITHIN_S, Part, Query, Then
 from storage import generations, lake, schema, timeline
 from storage.clock import US, parse_time
 from storage.directory import DataDirectory
@@ -66,6 +66,26 @@ class Words:
         )
 
 
+def asked(
+    text: str | None = None,
+    *,
+    image: npt.NDArray[np.uint8] | None = None,
+    not_texts: Sequence[str] = (),
+    then_text: str | None = None,
+    within_s: float = DEFAULT_WITHIN_S,
+    near_m: float | None = None,
+    **fields: Any,
+) -> Query:
+    """A query of few parts in few words."""
+    parts = [] if text is None else [Part(text=text)]
+    parts += [] if image is None else [Part(image=image)]
+    then = None
+    if then_text is not None:
+        then = Then(parts=(Part(text=then_text),), within_s=within_s, near_m=near_m)
+    exclusions = tuple(Part(text=each) for each in not_texts)
+    return Query(**{"parts": tuple(parts), "exclusions": exclusions, "then": then, **fields})
+
+
 @dataclass
 class Archive:
     """A data directory, one generation, and what was put into them."""
@@ -75,14 +95,18 @@ class Archive:
     cameras: dict[str, Camera] = field(default_factory=dict)
     count: int = 0
     stale_rows: int = STALE_ROWS
+    entered: int = 0  # segments: each indexing is an instant of its own
 
     def engine(self, strange: Sequence[str] = ()) -> Engine:
         """A new one: what the last one kept in memory is gone."""
-        opened = Partitions(self.directory, stale_rows=self.stale_rows)
-        return Engine(self.directory, Words(strange), opened)
+        return Engine(self.directory, Words(strange))
+
+    def build(self, **how: Any) -> Built:
+        """Write the shards that are due."""
+        return build_due(self.directory, stale_rows=self.stale_rows, **how)
 
     def ask(self, engine: Engine | None = None, **fields: Any) -> Answer:
-        return (engine or self.engine()).search(Query(**fields), ASKER)
+        return (engine or self.engine()).search(asked(**fields), ASKER)
 
     def camera(self, name: str, **facts: Any) -> Camera:
         if name not in self.cameras:
@@ -124,6 +148,7 @@ class Archive:
             self.directory.lake, self.generation, frames, vectors.astype(np.float16)
         )
         (part,) = parts
+        self.entered += 1
         worker = "tester"
         with self.directory.ledger.write() as tx:
             tx.execute(
@@ -132,7 +157,7 @@ class Archive:
             tx.execute(
                 schema.index_work.insert().values(
                     segment_id=segment.id, generation_id=self.generation.id, state="done",
-                    worker=worker, attempts=1, frames=len(frames), part=part, done_us=1,
+                    worker=worker, attempts=1, frames=len(frames), part=part, done_us=self.entered,
                 )
             )  # fmt: skip
         return part

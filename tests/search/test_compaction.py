@@ -43,6 +43,7 @@ def age(archive: Archive) -> None:
 def test_who_searches_does_not_notice_that_parts_are_merged(archive: Archive) -> None:
     archive.stale_rows = 40
     made = filled(archive, 18)
+    archive.build()
     first = answer(archive, archive.engine())
     assert len(first) > 5
     answers, over = [], threading.Event()
@@ -61,6 +62,7 @@ def test_who_searches_does_not_notice_that_parts_are_merged(archive: Archive) ->
             merged += keep_up(archive.directory).merged
             age(archive)
             keep_up(archive.directory)  # and the old ones go
+            archive.build()
             for segment, vectors in list(made.values())[::3]:
                 archive.index(segment, vectors)
     finally:
