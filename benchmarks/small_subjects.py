@@ -42,7 +42,7 @@ def main() -> None:
     }
     asked: dict[str, dict[str, list[Asked]]] = {}
     for way, settings in WAYS.items():
-        with _indexed(made, names, settings) as directory:
+        with indexed(made, names, settings) as directory:
             asked[way] = {
                 lang: ask(directory, truth, lang, slack_us=slack_us(INTERVAL_S))
                 for lang in ("en", "zh")
@@ -67,7 +67,8 @@ def main() -> None:
 
 
 @contextmanager
-def _indexed(made: day_stream.Day, names: list[str], settings: str) -> Iterator[DataDirectory]:
+def indexed(made: day_stream.Day, names: list[str], settings: str) -> Iterator[DataDirectory]:
+    """Both cameras with these minutes, indexed."""
     with house(f"[indexer]\ninterval_s = {INTERVAL_S}\n{settings}") as one:
         directory = open_directory(one.root / "data")
         try:

@@ -1,7 +1,8 @@
 """The background bank: everyday sentences that any picture resembles a little.
 
-A description must fit a picture better than these do before it counts as found. They are about
-scenes, in both languages, and name what such cameras see every day as well as what they never do.
+What they give to the pictures of an archive says where a model's cosines lie and how far apart:
+the scale on which a description must fit better. They are about scenes, in both languages, and
+name what such cameras see every day as well as what they never do.
 """
 
 from __future__ import annotations

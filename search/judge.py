@@ -2,78 +2,124 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from search import calibration
+from search.calibration import KINDS, Flags, Floats, Int64s, Known, Scale, Usual
 from search.questions import Question
+from search.similarity import similarities
 
-Floats = npt.NDArray[np.float32]
-CHUNK_ROWS = 32_768  # fp16 → fp32 in pieces, so that memory stays flat
+Halves = npt.NDArray[np.float16]
+CHUNK_ROWS = 32_768  # what is computed on the way stays small
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Words:
+    """A description, ready to be held against rows."""
+
+    known: Known
+
+    def fits(self, similarity: Floats, by: Scale, place: Int64s, faults: Floats) -> Floats:
+        """(n,) 0..1"""
+        evidence = calibration.text_evidence(similarity, by)
+        return calibration.text_scores(calibration.news(evidence, self.known, place) - faults)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """A picture, ready to be held against rows."""
+
+    typical: float  # cosine of any row with it
+    usual: Floats  # by place, how near what a camera usually shows is
+
+    def fits(self, similarity: Floats, by: Scale, place: Int64s, faults: Floats) -> Floats:
+        """(n,) 0..1. Likeness is what was asked for, be both blurred."""
+        way = calibration.picture_evidence(similarity, self.typical)
+        return calibration.picture_scores(way, self.usual[place])
 
 
 class Judge:
-    """Turns similarities of one step into calibrated scores.
+    """Turns similarities of one step into calibrated scores. Safe across threads.
 
-    `samples`: of every camera that is judged, vectors of what it usually shows. `compared`: how
-    many rows are judged in all.
+    `usual`: of cameras and kinds (0 frame, 1 region), rows of what is usual there; where it has
+    none, nothing is. `compared`: how many rows are judged in all, or better, of each kind.
     """
 
     def __init__(
-        self, step: Question, bank: Floats, samples: dict[int, Floats], compared: int
+        self,
+        question: Question,
+        usual: Usual,
+        compared: int | Mapping[int, int],
     ) -> None:
-        self._step = step
-        self._compared = compared
-        self._bank = bank
-        everything = np.concatenate(list(samples.values()))
-        self._typical = [float(np.median(everything @ picture)) for picture in self._step.pictures]
-        known = {key: self._evidence(sample) for key, sample in samples.items()}
-        self._usual = [
-            {key: calibration.reference(evidence[:, i]) for key, evidence in known.items()}
-            for i in range(len(step.stacked))
+        self._directions = question.stacked
+        self._asked = [part.weight for part in question.asked]
+        self._excluded = [part.weight for part in question.excluded]
+        self._keys, self._sizes = usual.keys, usual.sizes
+        self._codes = np.array([_code(*key) for key in self._keys], dtype=np.int64)
+        self._scale = Scale(0.0, 1.0)  # where nothing is known
+        given = np.zeros((0, len(self._directions)), dtype=np.float32)
+        if self._keys:
+            given = similarities(usual.vectors, self._directions)
+            self._scale = calibration.scale(usual.statistics)
+        counts = compared if isinstance(compared, Mapping) else dict.fromkeys(KINDS, int(compared))
+        chance = {kind: calibration.by_chance(counts.get(kind, 0)) for kind in KINDS}
+        # Of an exclusion it is asked of every row whether it shows this, not of the best of many.
+        alone = dict.fromkeys(KINDS, calibration.by_chance(0))
+        self._parts = [
+            self._picture(given[:, i])
+            if part.picture
+            else self._words(given[:, i], chance if i < len(question.asked) else alone)
+            for i, part in enumerate((*question.asked, *question.excluded))
         ]
 
     def scores(
-        self, vectors: npt.NDArray[np.float16], at: npt.NDArray[np.int64],
-        camera: npt.NDArray[np.int64],
+        self, vectors: Halves | Floats, camera: Int64s, kind: npt.NDArray[np.uint8], quality: Flags
     ) -> Floats:  # fmt: skip
-        """Scores 0..1 of rows `at`; camera: key of each."""
-        result = np.empty(at.size, dtype=np.float32)
-        for start in range(0, at.size, CHUNK_ROWS):
+        """(n,) scores 0..1 of rows: vectors (n, d), the others (n,)."""
+        result = np.empty(len(vectors), dtype=np.float32)
+        for start in range(0, len(vectors), CHUNK_ROWS):
             piece = slice(start, start + CHUNK_ROWS)
-            rows = vectors[at[piece]].astype(np.float32)
-            result[piece] = self._scores(self._evidence(rows), camera[piece])
+            result[piece] = self._scores(
+                similarities(vectors[piece], self._directions),
+                self._place(camera[piece], kind[piece]), calibration.faults(quality[piece]),
+            )  # fmt: skip
         return result
 
-    def _evidence(self, rows: Floats) -> Floats:
-        """(rows, parts of the step)."""
-        similarity = rows @ self._step.stacked.T
-        texts, pictures = len(self._step.texts), len(self._step.pictures)
-        spoken = similarity.shape[1] > pictures
-        bank = rows @ self._bank.T if spoken else similarity  # never read without words
-        columns = []
-        for i in range(similarity.shape[1]):
-            if texts <= i < texts + pictures:
-                typical = self._typical[i - texts]
-                columns.append(calibration.picture_evidence(similarity[:, i], typical))
-            else:
-                columns.append(calibration.text_evidence(similarity[:, i], bank))
-        return np.stack(columns, axis=1)
+    def _words(self, given: Floats, chance: Mapping[int, float]) -> _Words:
+        """`given` (k,): cosines of all samples, one after the other."""
+        evidence = calibration.text_evidence(given, self._scale)
+        kinds = [kind for _, kind in self._keys]
+        return _Words(calibration.text_known(evidence, self._sizes, kinds, chance))
 
-    def _scores(self, evidence: Floats, camera: npt.NDArray[np.int64]) -> Floats:
-        texts, pictures = len(self._step.texts), len(self._step.pictures)
-        asked: list[Floats] = []
-        excluded: list[Floats] = []
-        for i in range(evidence.shape[1]):
-            one, usual = evidence[:, i], self._usual[i]
-            if i < texts:
-                asked.append(calibration.text_scores(one, camera, usual, self._compared))
-            elif i < texts + pictures:
-                asked.append(calibration.picture_scores(one, camera, usual))
-            else:  # of every row it is asked whether it shows this, not of the best of many
-                excluded.append(calibration.text_scores(one, camera, usual))
-        # Words and a picture must both fit: the geometric mean lets neither be ignored.
-        score = np.prod(asked, axis=0) ** (1.0 / len(asked))
-        for part in excluded:
-            score = score * (1.0 - part)
-        return np.asarray(score, dtype=np.float32)
+    def _picture(self, given: Floats) -> _Picture:
+        typical = float(np.median(given)) if len(given) else 0.0
+        evidence = calibration.picture_evidence(given, typical)
+        return _Picture(typical, calibration.picture_known(evidence, self._sizes))
+
+    def _place(self, camera: Int64s, kind: npt.NDArray[np.uint8]) -> Int64s:
+        """Of each row, the place of its camera and kind in what is known."""
+        wide = kind.astype(np.int64)
+        code = _code(camera, wide)
+        at = np.searchsorted(self._codes, code)
+        known = np.append(self._codes, -1)[at] == code
+        return np.where(known, at, len(self._codes) + wide)
+
+    def _scores(self, given: Floats, place: Int64s, faults: Floats) -> Floats:
+        """Asked parts must all fit: their weighted geometric mean lets none be ignored."""
+        fits = [
+            part.fits(given[:, i], self._scale, place, faults) for i, part in enumerate(self._parts)
+        ]
+        score = np.ones(len(given), dtype=np.float32)
+        for weight, one in zip(self._asked, fits, strict=False):
+            score *= one ** (weight / sum(self._asked))
+        for weight, one in zip(self._excluded, fits[len(self._asked) :], strict=True):
+            score *= (1 - one) ** weight
+        return score
+
+
+def _code(camera: Int64s | int, kind: Int64s | int) -> Int64s | int:
+    return camera * 2 + kind

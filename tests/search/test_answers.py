@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 
 from indexer.embedder import SMALL
-from search.calibration import UNKNOWN, text_scores
 from search.coverage import coverage_line
 from search.engine import Engine
-from search.query import Query
 from storage import audit, cases, timeline
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.errors import Conflict, Denied, Invalid, NotFound
+from storage.errors import Conflict, Denied, NotFound
 from storage.i18n import use_language
 from storage.settings import SearchSettings
 from storage.vocabulary import GapCause
-from tests.search.archive import ASKER, START_US, Archive, Words, new_archive
+from tests.search.archive import ASKER, START_US, Archive, Words, asked, new_archive
 
 STREET = ["street"] * 30
 
@@ -52,8 +50,8 @@ def test_a_word_the_model_was_never_taught_is_no_confident_match(archive: Archiv
     archive.footage("gate", START_US, [*STREET, "red truck", *STREET])
     engine = archive.engine(strange=["truck", "zebra"])
     assert archive.ask(engine, text="red").confident
-    for asked in ({"text": "red truck truck"}, {"text": "red", "then_text": "truck"}):
-        answer = archive.ask(engine, **asked)
+    for fields in ({"text": "red truck truck"}, {"text": "red", "then_text": "truck"}):
+        answer = archive.ask(engine, **fields)
         assert not answer.confident
         assert answer.warnings == [
             "the model in use has never seen these words: truck; results are not confident"
@@ -151,15 +149,8 @@ def test_noise_of_other_cameras_displaces_no_match(archive: Archive) -> None:
     scores = {True: [], False: []}  # type: dict[bool, list[float]]
     for moment in archive.ask(text="red truck").moments:
         scores[moment.camera.slug == "busy"].append(moment.score)
-    assert sum(score > 0.9 for score in scores[True]) == 15
+    assert sum(score > 0.8 for score in scores[True]) == 15
     assert max(scores[False]) < 0.2
-
-
-def test_among_more_pictures_a_match_must_fit_better() -> None:
-    evidence = np.full(1, 2.0, dtype=np.float32)
-    camera, usual = np.ones(1, dtype=np.int64), {1: UNKNOWN}
-    few, many, most = (text_scores(evidence, camera, usual, n)[0] for n in (1, 10_000, 1_000_000))
-    assert few > many > most > 0.5
 
 
 def test_coverage_counts_exactly_what_was_asked(archive: Archive) -> None:
@@ -211,7 +202,7 @@ def test_the_coverage_line_speaks_both_languages(archive: Archive) -> None:
 
 
 def test_an_archive_without_index_answers_honestly(directory: DataDirectory) -> None:
-    answer = Engine(directory).search(Query(text="car"), ASKER)
+    answer = Engine(directory).search(asked(text="car"), ASKER)
     assert (answer.moments, answer.confident) == ([], False)
     assert answer.document()["coverage"]["model"] is None
 
@@ -244,18 +235,3 @@ def test_a_setting_can_demand_a_case(archive: Archive) -> None:
     )
     with pytest.raises(Denied):
         archive.ask(text="car")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {}, {"text": "   "}, {"text": "x" * 1001}, {"text": "car", "from_us": 5, "to_us": 5},
-        {"text": "car", "top": 0}, {"text": "car", "kind": "person"},
-        {"text": "car", "box": (0, 0, 1, 1)}, {"text": "car", "within_s": 5},
-        {"image": b"not a picture"}, {"text": "car", "between": (60, 60)},
-        {"image": np.zeros((4, 4, 3), np.uint8), "box": (2, 2, 9, 9)},
-    ],
-)  # fmt: skip
-def test_a_question_that_makes_no_sense_is_refused(fields: dict) -> None:  # type: ignore[type-arg]
-    with pytest.raises(Invalid):
-        Query(**fields)
