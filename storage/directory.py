@@ -294,6 +294,10 @@ def _settings_template() -> str:
         if name == "volumes":
             lines += ["# [volumes.main]", '# path = "volumes/main"', ""]
             continue
+        if name == "webhooks":  # there is none by default
+            lines += ["# An example:", "#   [webhooks.duty-desk]"]
+            lines += ['#   url = "https://…"', '#   secret_file = "keys/duty-desk.secret"', ""]
+            continue
         lines.append(f"# [{name}]")
         for key, inner in type(default).model_fields.items():
             value = getattr(default, key)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from storage.errors import Invalid
 
 FILE_NAME = "hindsight.toml"
+WEBHOOK_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 
 class _Section(BaseModel):
@@ -205,6 +217,104 @@ class SearchSettings(_Section):
     require_case: bool = Field(
         False, description="refuse searches, playback and exports without an open case"
     )
+    keep_days: float = Field(
+        7,
+        ge=0,
+        le=3650,
+        description="what was asked without a case is kept with its answers so many days; with a"
+        " case, as long as the case",
+    )
+    standing_again_s: float = Field(
+        900,
+        ge=0,
+        le=86_400,
+        description="a standing query fires again at a camera after it saw nothing there for so"
+        " long, seconds; more than [indexer] heartbeat_s, or a scene that lasts fires again and"
+        " again",
+    )
+    standing_late_s: float = Field(
+        86_400,
+        ge=60,
+        le=2_592_000,
+        description="standing queries leave out footage that was older than this when it was"
+        " indexed, seconds",
+    )
+
+
+class WebhookSettings(_Section):
+    """[webhooks.NAME]"""
+
+    url: SecretStr = Field(
+        description="where firings are sent (POST): https, or http to this machine; what it holds"
+        " is shown nowhere"
+    )
+    secret: SecretStr | None = Field(
+        None, description="signs what is sent: whsec_ and base64, or a text of 24 to 64 bytes"
+    )
+    secret_file: Path | None = Field(
+        None,
+        description="file that holds the secret instead; relative to the data directory",
+    )
+    allow_http: bool = Field(
+        False, description="send over http to another machine too: anyone on the way reads it"
+    )
+
+    @field_validator("url", mode="after")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr) -> SecretStr:
+        """The messages leave out the address: with many services it is itself a secret."""
+        text = value.get_secret_value()
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError("the address cannot be read") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise ValueError("the address must begin with https:// and name a host")
+        if parts.username is not None or parts.password is not None or parts.fragment:
+            raise ValueError("the address must hold no user, password or fragment")
+        if not text.isascii() or any(ch.isspace() or not ch.isprintable() for ch in text):
+            raise ValueError("the address must be printable ASCII without blanks")
+        return value
+
+    @field_validator("secret", mode="after")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            webhook_key(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give either secret or secret_file")
+        parts = urlsplit(self.url.get_secret_value())
+        if parts.scheme == "http" and not (self.allow_http or _is_this_machine(parts.hostname)):
+            raise ValueError("http to another machine needs allow_http = true; use https")
+        return self
+
+
+def webhook_key(secret: str) -> bytes:
+    """The bytes that sign, as Standard Webhooks has it; ValueError when they will not do."""
+    text = secret.strip()
+    key = text.encode()
+    if text.startswith("whsec_"):
+        try:
+            key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            raise ValueError("what follows whsec_ must be base64") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError("a secret must have 24 to 64 bytes")
+    return key
+
+
+def _is_this_machine(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 class WebSettings(_Section):
@@ -235,6 +345,9 @@ class Settings(_Section):
     indexer: IndexerSettings = IndexerSettings()
     search: SearchSettings = SearchSettings()
     web: WebSettings = WebSettings()
+    webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], WebhookSettings] = Field(
+        default_factory=dict, description="who may be told of a firing; people choose by name"
+    )
 
     def floor_bytes(self, volume: str) -> int:
         """Bytes that are to stay free on a volume."""

@@ -23,6 +23,11 @@ OWN = frozenset({"auth.home", "auth.log_out", "account.page", "account.change_pa
 # Reached while the one-time password still waits to be replaced.
 BEFORE_OWN_PASSWORD = frozenset({"account.first", "account.choose_first", "auth.log_out",
                                  "api.show_session", "api.close_session"})  # fmt: skip
+# Reached by who may search, for what they asked themselves, and by who audits, for all of it: the
+# views see to that, and tell everybody else that there is nothing.
+KEPT_SEARCHES = frozenset({"api.list_searches", "api.search_state", "api.search_moments",
+                           "api.search_differences", "api.search_marks",
+                           "api.case_marks"})  # fmt: skip
 # Everything else needs the right to do what it does.
 VERBS: dict[str, Verb] = {
     "search.desk": Verb.SEARCH,
@@ -43,6 +48,18 @@ VERBS: dict[str, Verb] = {
     "export.page": Verb.EXPORT,
     "export.download": Verb.EXPORT,
     "api.search": Verb.SEARCH,
+    "api.begin_search": Verb.SEARCH,
+    "api.end_search": Verb.SEARCH,
+    "api.search_again": Verb.SEARCH,
+    "api.put_mark": Verb.SEARCH,
+    "api.take_back_mark": Verb.SEARCH,
+    "api.refine_search": Verb.SEARCH,
+    "api.list_standing": Verb.SEARCH,
+    "api.add_standing": Verb.SEARCH,
+    "api.show_standing": Verb.SEARCH,
+    "api.extend_standing": Verb.SEARCH,
+    "api.end_standing": Verb.SEARCH,
+    "api.list_webhooks": Verb.SEARCH,
     "api.cameras": Verb.SEE,
     "api.camera": Verb.SEE,
     "api.segments": Verb.SEE,
@@ -97,7 +114,9 @@ def _gate() -> Response | None:
         return redirect(url_for("account.first"))
     if endpoint in OWN or not endpoint:
         return None  # an unknown address goes on to its 404
-    verb = VERBS.get(endpoint)
+    if endpoint in KEPT_SEARCHES and may(g.user, Verb.AUDIT):
+        return None
+    verb = Verb.SEARCH if endpoint in KEPT_SEARCHES else VERBS.get(endpoint)
     if verb is None:
         raise Denied("this address is closed: nobody was given a right to it")
     require(g.user, verb)

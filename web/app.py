@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 
 from flask import Flask, request
 from flask_wtf.csrf import CSRFProtect
@@ -21,6 +22,7 @@ from web.blueprints.export import export
 from web.blueprints.media import media
 from web.blueprints.player import player
 from web.blueprints.search import search
+from web.blueprints.searches import init_searches
 from web.words import words
 
 FORM_SLACK_BYTES = 100_000  # the other fields of a form beside its picture
@@ -52,6 +54,9 @@ def create_app(directory: DataDirectory) -> Flask:
     headers.init_headers(app)
     csrf = CSRFProtect(app)
     csrf.exempt("web.blueprints.api.open_session")
+    init_searches(app)
+    for name in ("standing", "marks"):
+        import_module(f"web.blueprints.{name}")  # adds its operations to the API
     for blueprint in (auth, account, search, player, media, cameras, export, api):
         app.register_blueprint(blueprint)
     app.jinja_env.globals.update(

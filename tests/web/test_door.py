@@ -7,7 +7,7 @@ import pytest
 from storage.people import find_user, one_time_password, set_user
 from storage.vocabulary import Role
 from tests.web.desk import PASSWORD, Desk, Person
-from web.access import BEFORE_OWN_PASSWORD, OPEN, OWN, VERBS
+from web.access import BEFORE_OWN_PASSWORD, KEPT_SEARCHES, OPEN, OWN, VERBS
 from web.blueprints.auth import local_path
 from web.sessions import COOKIE
 
@@ -31,7 +31,7 @@ def test_nothing_is_reached_without_login(archive: Desk) -> None:
 
 def test_every_address_has_its_right(desk: Desk) -> None:
     endpoints = {rule.endpoint for rule in desk.app.url_map.iter_rules()}
-    assert endpoints == OPEN | OWN | set(VERBS)
+    assert endpoints == OPEN | OWN | KEPT_SEARCHES | set(VERBS)
     assert BEFORE_OWN_PASSWORD <= OWN
 
 
