@@ -13,7 +13,7 @@ from storage.errors import Invalid
 from storage.vocabulary import Span
 
 # What was asked elsewhere, and under which case, is not for those who get this bundle.
-PRIVATE = frozenset({"search"})
+PRIVATE = frozenset({"search", "mark"})
 
 
 def custody(rows: Iterable[AuditRow], plan: Plan) -> Iterator[AuditRow]:
