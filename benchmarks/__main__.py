@@ -12,10 +12,27 @@ NOT_MEASUREMENTS = {
     "report",
     "house",
     "big_ledger",
+    "big_lake",
+    "big_lake_copies",
+    "grown_vectors",
+    "real_vectors",
+    "search_asked",
+    "search_ours",
+    "search_timing",
     "processes",
     "camera_fleet",
+    "absent_things",
+    "feedback_questions",
 }
-LONG = {"demo_time", "crash_storm", "ledger_size"}  # a quarter of an hour each; by name only
+# A quarter of an hour or more each; by name only.
+LONG = {
+    "demo_time",
+    "crash_storm",
+    "ledger_size",
+    "search_growth",
+    "search_peers",
+    "search_scale",
+}
 names = sorted(
     p.stem
     for p in Path(__file__).parent.glob("*.py")

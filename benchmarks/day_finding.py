@@ -134,14 +134,14 @@ def ask(
     finds the events within whose time its best picture lies.
     """
     from search.engine import Engine
-    from search.query import Query
+    from search.query import Part, Query
 
     every = [event for events in cameras.values() for event in events]
     engine, asked = Engine(directory), []
     for text in dict.fromkeys(_words(event, lang) for event in every):
         like = next(event for event in every if _words(event, lang) == text)
         right = [event for event in every if _answers(event, like)]
-        answer = engine.search(Query(text=text, top=TOP), Actor("benchmark"))
+        answer = engine.search(Query(parts=(Part(text=text),), top=TOP), Actor("benchmark"))
         found = {
             (event.camera, event.start_us)
             for moment in answer.moments
