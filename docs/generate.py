@@ -17,12 +17,13 @@ ROOT = REF.parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pydantic import BaseModel  # noqa: E402
+from pydantic_core import PydanticUndefined  # noqa: E402
 
 from hindsight import cli  # noqa: E402
 from storage.directory import init_directory  # noqa: E402
 from storage.errors import KINDS  # noqa: E402
 from storage.i18n import LANGUAGES, use_language  # noqa: E402
-from storage.settings import Settings  # noqa: E402
+from storage.settings import Settings, WebhookSettings  # noqa: E402
 from web.app import create_app  # noqa: E402
 
 TITLES = {
@@ -83,12 +84,17 @@ def settings_page() -> str:
     ]  # fmt: skip
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        title = f"{name}.NAME" if name == "volumes" else name
-        model = next(iter(default.values())) if name == "volumes" else default
+        title = f"{name}.NAME" if isinstance(default, dict) else name
+        if name == "webhooks":  # there is none by default
+            model, kind = None, WebhookSettings
+        else:
+            model = next(iter(default.values())) if name == "volumes" else default
+            assert isinstance(model, BaseModel)
+            kind = type(model)
         lines += [f"## [{title}]", "", "| key | default | meaning |", "|---|---|---|"]
-        assert isinstance(model, BaseModel)
-        for key, inner in type(model).model_fields.items():
-            value = getattr(model, key)
+        for key, inner in kind.model_fields.items():
+            value = inner.get_default() if model is None else getattr(model, key)
+            value = None if value is PydanticUndefined else value
             lines.append(f"| `{key}` | `{'' if value is None else value}` | {inner.description} |")
         lines.append("")
     return "\n".join(lines)

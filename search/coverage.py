@@ -17,7 +17,8 @@ from search.time_of_day import windows
 from storage import footage_changes
 from storage.clock import US, rfc3339
 from storage.i18n import tr
-from storage.lake_days import DAY_US, LONG_US
+from storage.lake_days import DAY_US
+from storage.segments import LONG_US
 from storage.vocabulary import Camera, Generation, Span
 
 MOST_UNREADABLE = 100  # segments that are named

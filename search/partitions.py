@@ -22,7 +22,7 @@ from storage.directory import DataDirectory
 from storage.errors import DataLoss, Unavailable
 from storage.index_files import remove_shard
 from storage.lake import read_part
-from storage.lake_days import LiveRows, day_versions, live_rows
+from storage.lake_days import LiveDay, LiveRows, live_day
 from storage.vocabulary import Generation
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Partition:
     blocks: tuple[Block, ...] = ()
     lost: Mapping[str, str] = field(default_factory=dict)
     spent: tuple[Path, ...] = ()
+    live: LiveDay | None = None  # what counts, where the ledger had to be asked
 
     @property
     def rows(self) -> int:
@@ -112,7 +113,7 @@ class Partitions:
                 and before.changed_ns == changed_ns
             ):
                 return before.partition
-            old = () if before is None else before.partition.blocks
+            old = None if before is None else before.partition
             partition = self._open(generation, day, version, folder, old)
             self._remember(key, _Opened(changed_ns, partition))
             return partition
@@ -134,13 +135,13 @@ class Partitions:
 
     def _open(
         self, generation: Generation, day: date, version: int, folder: Path,
-        old: tuple[Block, ...],
+        old: Partition | None,
     ) -> Partition:  # fmt: skip
         good, bad = headers(folder, generation) if folder.is_dir() else ([], [])
         for path in bad:
             log.warning("shard %s is damaged or of another index; the lake answers", path)
             remove_shard(path)
-        known = {block.source: block for block in old}
+        known = {block.source: block for block in (() if old is None else old.blocks)}
         if good and good[-1].version == version:
             rows = self._shard(good[-1], generation, known)
             if rows is not None:
@@ -148,9 +149,8 @@ class Partitions:
                 block = Block(rows, None, None, good[-1].path, good[-1])
                 return Partition(day, version, (block,), spent=spent)
         with self._directory.ledger.read() as tx:
-            version = day_versions(tx, generation.id).get(day, version)
-            live = live_rows(tx, generation.id, day)
-        left = {(one.segment_id, one.stamp): one for one in live}
+            live = live_day(tx, generation.id, day, None if old is None else old.live)
+        left = dict(live.rows)
         blocks: list[Block] = []
         spent_paths: list[Path] = []
         for header in reversed(good):
@@ -159,12 +159,14 @@ class Partitions:
             if covering is None:
                 spent_paths.append(header.path)
                 continue
-            blocks.append(covering)
+            before = known.get(header.path)
+            same = before is not None and before.wanted == covering.wanted
+            blocks.append(before if before is not None and same else covering)
             for pair in covering.wanted or ():
                 del left[pair]
         lost: dict[str, str] = {}
         blocks += self._tail(generation, left, known, lost)
-        return Partition(day, version, tuple(blocks), lost, tuple(spent_paths))
+        return Partition(day, live.version, tuple(blocks), lost, tuple(spent_paths), live)
 
     def _shard(
         self, header: Header, generation: Generation, known: Mapping[Path, Block]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from search.calibration import STATISTICS, Usual, row_statistics
 from search.partitions import Block, Partition
 from search.rows import SAMPLE_ROWS, Floats, Int64s
 
-KEPT_DRAWS = 8  # of different sets of days
+KEPT_SAMPLES = 2  # 26 MB each for 200 cameras at 512 dimensions
+SPARE_DRAWS = 16  # beyond those of the blocks that are asked: of other days, and of sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +33,24 @@ class _Draw:
     place: Int64s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """A sample that was taken, and of what."""
+
+    draw: _Draw
+    cameras: bytes  # keys of those asked for
+    ids: Int64s
+    usual: Usual
+
+
 class Samples:
     """Draws from opened partitions and keeps what was drawn. Safe across threads."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._draws: OrderedDict[tuple[int, ...], tuple[_Draw, tuple[object, ...]]] = OrderedDict()
-        self._last: tuple[_Draw, bytes, Int64s, Usual] | None = None
+        self._most = SPARE_DRAWS
+        self._known: list[_Known] = []  # the last few, the latest at the end
 
     def usual(
         self, partitions: Sequence[Partition], cameras: Collection[int], bank: Floats
@@ -48,44 +61,51 @@ class Samples:
         """
         wanted = np.fromiter(sorted(cameras), dtype=np.int64)
         with self._guard:
+            # Draws keep their blocks: what is asked no more must go.
+            self._most = 2 * sum(len(one.blocks) for one in partitions) + SPARE_DRAWS
             # The newest day changes from one question to the next, the others hardly ever do.
             older = self._drawn([block for one in partitions[:-1] for block in one.blocks])
             newest = self._drawn([block for one in partitions[-1:] for block in one.blocks])
             draw = self._kept((older, newest), lambda: _merged([older, newest]))
-            last = self._last
-            if last is None or last[0] is not draw or last[1] != wanted.tobytes():
-                at = np.flatnonzero(np.isin(draw.group // 2, wanted))
-                self._last = last = (draw, wanted.tobytes(), *_taken(draw, at, bank, last))
-            return last[-1]
+            for known in self._known:
+                if known.draw is draw and known.cameras == wanted.tobytes():
+                    return known.usual
+            at = np.flatnonzero(np.isin(draw.group // 2, wanted))
+            made = _taken(draw, at, bank, self._known[-1] if self._known else None)
+            self._known = [
+                *self._known[1 - KEPT_SAMPLES :],
+                replace(made, cameras=wanted.tobytes()),
+            ]
+            return made.usual
 
     def _drawn(self, blocks: list[Block]) -> _Draw:
-        return self._kept(blocks, lambda: _merged([_of_block(block) for block in blocks]))
+        each = [self._kept((block,), partial(_of_block, block)) for block in blocks]
+        return self._kept(each, lambda: _merged(each)) if len(each) != 1 else each[0]
 
     def _kept(self, made_of: Sequence[object], make: Callable[[], _Draw]) -> _Draw:
         """Known by what it is made of; that is kept as well, so that its ids stay its own."""
         key = tuple(id(one) for one in made_of)
         if key not in self._draws:
             self._draws[key] = (make(), tuple(made_of))
-            while len(self._draws) > KEPT_DRAWS:
+            while len(self._draws) > self._most:
                 self._draws.popitem(last=False)
         self._draws.move_to_end(key)
         return self._draws[key][0]
 
 
-def _taken(
-    draw: _Draw, at: Int64s, bank: Floats, last: tuple[_Draw, bytes, Int64s, Usual] | None
-) -> tuple[Int64s, Usual]:
-    """Ids of the drawn rows and the rows; those that were drawn before are not read again."""
+def _taken(draw: _Draw, at: Int64s, bank: Floats, last: _Known | None) -> _Known:
+    """The rows that were drawn; those that were drawn before are not read again."""
     ids = draw.frame_id[at]
     vectors = np.empty((at.size, bank.shape[1]), dtype=np.float16)
     statistics = np.empty((at.size, STATISTICS), dtype=np.float32)
     fresh = np.ones(at.size, dtype=bool)
-    if last is not None and last[2].size:
-        order = np.argsort(last[2])
-        found = order[np.searchsorted(last[2][order], ids).clip(max=order.size - 1)]
-        fresh = last[2][found] != ids
+    if last is not None and last.ids.size:
+        order = np.argsort(last.ids)
+        found = order[np.searchsorted(last.ids[order], ids).clip(max=order.size - 1)]
+        fresh = last.ids[found] != ids
         old = found[~fresh]
-        vectors[~fresh], statistics[~fresh] = last[3].vectors[old], last[3].statistics[old]
+        vectors[~fresh] = last.usual.vectors[old]
+        statistics[~fresh] = last.usual.statistics[old]
     for number in np.unique(draw.block[at[fresh]]).tolist():
         mine = np.flatnonzero(fresh & (draw.block[at] == number))
         vectors[mine] = draw.blocks[number].rows.gather(draw.place[at[mine]])
@@ -93,7 +113,7 @@ def _taken(
     statistics[fresh] = row_statistics(new, bank)
     groups, sizes = np.unique(draw.group[at], return_counts=True)
     keys = tuple((group // 2, group % 2) for group in groups.tolist())
-    return ids, Usual(keys, tuple(sizes.tolist()), vectors, statistics)
+    return _Known(draw, b"", ids, Usual(keys, tuple(sizes.tolist()), vectors, statistics))
 
 
 def _of_block(block: Block) -> _Draw:

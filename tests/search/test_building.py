@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from search.shards import headers, partition_folder
 from storage.clock import utc_day
 from storage.directory import DataDirectory
 from storage.errors import Conflict
-from storage.lake_days import day_versions, live_count, live_rows
+from storage.lake_days import LiveRows, day_versions, live_count, live_day
 from storage.lake_files import RETIRED_SUFFIX
 from storage.lake_upkeep import keep_up
 from tests.search.archive import START_US, Archive, Words
@@ -45,6 +46,34 @@ def opened(archive: Archive) -> Partition:
     return Partitions(archive.directory).open(archive.generation, DAY, version(archive))
 
 
+def live(archive: Archive) -> list[LiveRows]:
+    with archive.directory.ledger.read() as tx:
+        return [*live_day(tx, archive.generation.id, DAY).rows.values()]
+
+
+def test_what_is_known_of_a_day_is_brought_up_to_date_exactly(archive: Archive) -> None:
+    """Whatever happens to its segments, what changed is all that must be read again."""
+    draw = random.Random(5)
+    segments = [archive.footage(f"camera{i % 3}", START_US + i * 9 * MINUTE_US, WORDS)
+                for i in range(12)]  # fmt: skip
+    key, known = archive.generation.id, None
+    for step in range(40):
+        segment = draw.choice(segments)
+        what = draw.choice(("anew", "expired", "new", "merged"))
+        if what == "anew":
+            archive.index(segment, Words().embed_texts(WORDS))
+        elif what == "expired":
+            archive.expire(segment)
+        elif what == "new":
+            start_us = START_US + (200 + step) * 9 * MINUTE_US
+            segments.append(archive.footage("camera1", start_us, WORDS))
+        else:
+            keep_up(archive.directory)
+        with archive.directory.ledger.read() as tx:
+            known = live_day(tx, key, DAY, known)
+            assert known.rows == live_day(tx, key, DAY).rows
+
+
 def header_version(archive: Archive) -> int:
     folder = partition_folder(archive.directory.index, archive.generation, DAY)
     (one,), bad = headers(folder, archive.generation)
@@ -66,11 +95,10 @@ def test_a_day_moves_with_everything_that_changes_what_counts(filled: Archive) -
 
 
 def test_rows_are_known_by_a_stamp_that_stays_when_parts_are_merged(filled: Archive) -> None:
-    with filled.directory.ledger.read() as tx:
-        before = live_rows(tx, filled.generation.id, DAY)
+    before = live(filled)
     assert keep_up(filled.directory).merged == 4
+    after = live(filled)
     with filled.directory.ledger.read() as tx:
-        after = live_rows(tx, filled.generation.id, DAY)
         assert live_count(tx, filled.generation.id, DAY) == 4 * len(WORDS)
     assert {one[:2] for one in before} == {one[:2] for one in after}
     assert len({one.part for one in before}) == 4

@@ -22,7 +22,7 @@ from storage.directory import open_directory
 from storage.errors import Conflict
 from storage.lake import day_of, read_part
 from storage.lake_copying import replace_parts
-from storage.lake_days import live_rows
+from storage.lake_days import live_day
 from storage.lake_files import grace_s, remove_litter
 from storage.lake_merging import SMALL_ROWS, compact
 from storage.lake_upkeep import JOB, Upkeep, keep_up
@@ -250,8 +250,8 @@ def test_a_segment_with_rows_of_a_deep_scan_only_is_in_its_day(lake: MadeLake) -
         tx.exec_driver_sql(f"UPDATE index_work SET part = NULL WHERE segment_id = '{deep}'")
     with lake.directory.ledger.read() as tx:
         key = lake.generation.id
-        found = live_rows(tx, key, utc_day(START_US))
-        assert live_rows(tx, key, date(2001, 1, 1)) == []
+        found = list(live_day(tx, key, utc_day(START_US)).rows.values())
+        assert not live_day(tx, key, date(2001, 1, 1)).rows
         live = generations.live_parts(tx, key)
     assert {one.segment_id for one in found} == {plain, deep}
     assert {one.part: [one.segment_id] for one in found} == live

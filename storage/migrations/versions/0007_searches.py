@@ -68,9 +68,10 @@ FOOTAGE_TRIGGERS = {
     # Claims and their leases change nothing that an answer says.
     "looked_new": ("index_work", "AFTER INSERT", "(NEW.state <> 'claimed')", ("NEW",)),
     "looked_changed": (
-        "index_work", "AFTER UPDATE OF state, part, damaged",
+        "index_work", "AFTER UPDATE OF state, part, deep_part, damaged",
         "(OLD.state <> NEW.state OR (NEW.state <> 'claimed' AND ("
         "COALESCE(OLD.part, '') <> COALESCE(NEW.part, '')"
+        " OR COALESCE(OLD.deep_part, '') <> COALESCE(NEW.deep_part, '')"
         " OR COALESCE(OLD.damaged, 0) <> COALESCE(NEW.damaged, 0))))",
         ("NEW",),
     ),
