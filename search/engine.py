@@ -398,8 +398,3 @@ def engine_of(directory: DataDirectory) -> Engine:
         if _shared is None or _shared.directory is not directory:
             _shared = Engine(directory)
         return _shared
-
-
-def search(directory: DataDirectory, query: Query, actor: Actor) -> Answer:
-    """Search with that engine."""
-    return engine_of(directory).search(query, actor)
