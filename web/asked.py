@@ -222,10 +222,16 @@ def read(values: MultiDict[str, str], default_tz: str) -> Asked:
             found[field] = tuple(filter(None, texts))
         else:
             found[field] = values.get(name, "").strip()
+    found["weekdays"] = tuple(_day_name(day) for day in found["weekdays"])
     found["tz"] = found["tz"] or default_tz
     for field in ("start", "end"):
         found[field] = local_field(found[field], found["tz"])
     return Asked(**found)
+
+
+def _day_name(text: str) -> str:
+    """A weekday by number as the form has it, by name; what is neither stays, to be refused."""
+    return asking.WEEKDAYS[int(text) - 1] if text in {*"1234567"} else text.lower()
 
 
 def local_field(text: str, tz: str) -> str:

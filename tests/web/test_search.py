@@ -201,6 +201,11 @@ def test_taking_a_chip_away_keeps_the_rest() -> None:
     assert again.nots == ("x",)
 
 
+def test_a_weekday_by_number_is_the_day_the_form_knows() -> None:
+    form = read(MultiDict([("q", "a"), ("weekday", "6"), ("weekday", "Sun")]), "UTC")
+    assert form.weekdays == ("sat", "sun")
+
+
 def test_time_without_offset_is_of_the_named_zone_and_never_guessed() -> None:
     at = parse_time("2026-11-16T13:00:00Z")
     assert local_time("2026-11-16 21:00", SHANGHAI) == at
