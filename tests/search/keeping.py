@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
+import search.engine
+from hindsight import cli
 from search import runs
 from search.differences import differences
 from search.kept_runs import Kept, find
 from search.runs import Asked
 from storage import cases, schema, segments
 from storage.clock import US
+from storage.commandline import run
 from storage.directory import DataDirectory
 from storage.vocabulary import Actor, Segment
 from tests.search.archive import ASKER, START_US, Archive, asked, new_archive
@@ -20,6 +24,7 @@ from tests.storage.media import HandClock, House
 
 CASE, REASON = "2026-311", "theft of a bicycle"
 HOUR_US = 3600 * US
+Run = Callable[..., tuple[int, str, str]]
 
 
 class Keeping:
@@ -98,3 +103,22 @@ def changed(changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def causes(found: Sequence[dict[str, Any]]) -> list[str]:
     return [one["cause"] for one in found]
+
+
+def command_line(
+    keeping: Keeping, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Runs a command in this process, on this archive and its clock: (exit code, out, err)."""
+    directory = keeping.directory
+    monkeypatch.setattr("storage.commandline.open_directory", lambda _: directory)
+    monkeypatch.setattr(directory, "close", lambda: None)
+
+    def command(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(search.engine, "_shared", keeping.archive.engine())
+        capsys.readouterr()
+        code = run(cli, ["--data", str(directory.root), *words])
+        said = capsys.readouterr()
+        keeping.clock.forward(US)
+        return code, said.out, said.err
+
+    return command

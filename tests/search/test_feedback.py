@@ -168,14 +168,14 @@ def test_a_right_mark_makes_what_is_unlike_it_less_sure() -> None:
     assert after[1] < 0.7
 
 
-def test_marked_rows_are_known_by_their_id_in_any_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feedback, "CHUNK_ROWS", 3)
+def test_marked_rows_are_known_by_their_id_in_any_chunk() -> None:
+    count = 2 * feedback.CHUNK_ROWS + 10
     teacher = of(("red",), ("blue",))
-    words = [f"word{n}" for n in range(10)]
-    ids = np.arange(1000, 1010)
-    ids[7], ids[2] = 0, 50
-    after = teacher.refined(np.full(10, 0.5, np.float32), vectors(*words), ids)
-    assert after[7] >= feedback.MARKED_RIGHT
+    ids = np.arange(1000, 1000 + count)
+    ids[count - 3], ids[2] = 0, 50
+    rows = np.repeat(vectors("word"), count, axis=0)
+    after = teacher.refined(np.full(count, 0.5, np.float32), rows, ids)
+    assert after[count - 3] >= feedback.MARKED_RIGHT
     assert after[2] <= feedback.MARKED_WRONG
 
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import search.engine
-from hindsight import cli
 from search import runs
 from storage import audit, cases
-from storage.clock import US
-from storage.commandline import run
 from tests.search.archive import ASKER, asked
-from tests.search.keeping import CASE, HOUR_US, Keeping
+from tests.search.keeping import CASE, HOUR_US, Keeping, Run, command_line
 from tests.storage.media import House
 
-Run = Callable[..., tuple[int, str, str]]
 ROAD = ["road"] * 30
 BUS = [*ROAD, "bus", "bus", *ROAD]
 
@@ -36,20 +30,8 @@ def keeping(house: House) -> Keeping:
 def hindsight(
     keeping: Keeping, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Runs a command in this process, on this archive and its clock: (exit code, out, err)."""
-    directory = keeping.directory
-    monkeypatch.setattr("storage.commandline.open_directory", lambda _: directory)
-    monkeypatch.setattr(directory, "close", lambda: None)
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(search.engine, "_shared", keeping.archive.engine())
-        capsys.readouterr()
-        code = run(cli, ["--data", str(directory.root), *words])
-        said = capsys.readouterr()
-        keeping.clock.forward(US)
-        return code, said.out, said.err
-
-    return command
+    """The command line on this archive and its clock."""
+    return command_line(keeping, capsys, monkeypatch)
 
 
 def answer_of(hindsight: Run, *words: str) -> dict[str, Any]:
