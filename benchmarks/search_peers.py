@@ -7,6 +7,7 @@ What is not installed is left out and named (`pip install '.[bench]'`).
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -29,16 +30,16 @@ class NotHere(Exception):
     """A peer that cannot take part, and why."""
 
 
-class Peer:
+class Peer(ABC):
     """Something that answers with the nearest rows."""
 
     name = ""
     told = ""  # how it was set up
     most = 10 * MILLION  # vectors it can be given on a machine of this size
 
+    @abstractmethod
     def __init__(self, made: BigLake, folder: Path) -> None:
         """Filled and ready; `folder` is its own and empty."""
-        raise NotImplementedError
 
     @classmethod
     def prepare(cls) -> None:
@@ -48,9 +49,9 @@ class Peer:
         """Whether it knows such a filter."""
         return True
 
+    @abstractmethod
     def ask(self, vector: Floats, filtered: Wanted, most: int) -> Int64s:
         """Frame ids of the `most` nearest rows that qualify, nearest first."""
-        raise NotImplementedError
 
 
 class _Faiss(Peer):
@@ -71,8 +72,9 @@ class _Faiss(Peer):
             self.index.add(rows)
         self._selectors: dict[str, tuple[Any, Any]] = {}
 
+    @abstractmethod
     def empty(self, count: int) -> Any:
-        raise NotImplementedError
+        """The index before anything is in it."""
 
     def train(self, index: Any, made: BigLake) -> None:
         """Most need none."""
@@ -96,7 +98,9 @@ class Flat(_Faiss):
 
     name, told, most = "FAISS Flat", "float32, in memory", 2 * MILLION
 
+    @abstractmethod
     def empty(self, count: int) -> Any:
+        """The index before anything is in it."""
         import faiss
 
         return faiss.IndexFlatIP(DIMENSION)
@@ -107,7 +111,9 @@ class FlatHalf(_Faiss):
 
     name, told = "FAISS SQfp16", "flat, half precision, in memory"
 
+    @abstractmethod
     def empty(self, count: int) -> Any:
+        """The index before anything is in it."""
         import faiss
 
         return faiss.IndexScalarQuantizer(
@@ -120,7 +126,9 @@ class Hnsw(_Faiss):
 
     name, told, most = "FAISS HNSW32", "efConstruction 80, efSearch 128, float32", MILLION
 
+    @abstractmethod
     def empty(self, count: int) -> Any:
+        """The index before anything is in it."""
         import faiss
 
         index = faiss.IndexHNSWFlat(DIMENSION, 32, faiss.METRIC_INNER_PRODUCT)
