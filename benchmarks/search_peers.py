@@ -41,7 +41,7 @@ class Peer(ABC):
     def __init__(self, made: BigLake, folder: Path) -> None:
         """Filled and ready; `folder` is its own and empty."""
 
-    @classmethod
+    @classmethod  # noqa: B027 - most need nothing
     def prepare(cls) -> None:
         """What it needs before it holds anything, so that memory is counted from there."""
 
