@@ -98,9 +98,7 @@ class Flat(_Faiss):
 
     name, told, most = "FAISS Flat", "float32, in memory", 2 * MILLION
 
-    @abstractmethod
     def empty(self, count: int) -> Any:
-        """The index before anything is in it."""
         import faiss
 
         return faiss.IndexFlatIP(DIMENSION)
@@ -111,9 +109,7 @@ class FlatHalf(_Faiss):
 
     name, told = "FAISS SQfp16", "flat, half precision, in memory"
 
-    @abstractmethod
     def empty(self, count: int) -> Any:
-        """The index before anything is in it."""
         import faiss
 
         return faiss.IndexScalarQuantizer(
@@ -126,9 +122,7 @@ class Hnsw(_Faiss):
 
     name, told, most = "FAISS HNSW32", "efConstruction 80, efSearch 128, float32", MILLION
 
-    @abstractmethod
     def empty(self, count: int) -> Any:
-        """The index before anything is in it."""
         import faiss
 
         index = faiss.IndexHNSWFlat(DIMENSION, 32, faiss.METRIC_INNER_PRODUCT)
