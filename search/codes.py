@@ -7,6 +7,9 @@ rows in this very shard.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from search.rows import Bools, Floats, Int64s
+from search.passing import Passing
+from search.rows import Floats, Int64s
 from search.similarity import similarities
 from storage.durable import HashingFile
 from storage.lake import Vectors
@@ -25,17 +29,20 @@ TRAINED_ROWS = 64  # for each list
 ROUNDS = 8  # of k-means
 QUERY_BITS = 8
 CHUNK_ROWS = 32_768
+KEPT_FILTERS = 16  # 0.2 bytes a row each
 PROBED_LISTS = 40  # the nearest ones are looked through
-# Where a filter is: until they hold so many times the rows that would qualify in these, were it
-# none of the question's business. Where it is, more lists are looked through.
-FILTERED_SHARE = 1.5
+# Where a filter is: until they hold as many of the rows that qualify as these would, were filter
+# and question strangers, and more the fewer qualify: the nearest of few lie farther away.
+FARTHER = 0.15
 
 
 class Codes:
-    """The opened codes of a shard. Safe across threads: nothing is ever added."""
+    """The opened codes of a shard. Safe across threads: no code is ever added."""
 
     def __init__(self, owner: Any, index: Any, lists: npt.NDArray[np.uint16]) -> None:
         self._owner = owner  # of the same index, under its general type
+        self._guard = threading.Lock()
+        self._passing: OrderedDict[Hashable, Passing] = OrderedDict()
         self._index = index
         self.lists = lists  # (n,) list of each row
         centroids = faiss.downcast_index(index.quantizer)
@@ -49,6 +56,11 @@ class Codes:
         return int(self._index.ntotal)
 
     @property
+    def list_count(self) -> int:
+        """Lists."""
+        return int(self._index.nlist)
+
+    @property
     def dimension(self) -> int:
         """Of the vectors."""
         return int(self._index.d)
@@ -58,26 +70,38 @@ class Codes:
         """The centroids; lists are mapped."""
         return int(self._centroids.nbytes)
 
+    def kept(self, key: Hashable, make: Callable[[], Passing]) -> Passing:
+        """What passes a filter, as it was found before, or made; the latest few are kept."""
+        with self._guard:
+            if key in self._passing:
+                self._passing.move_to_end(key)
+                return self._passing[key]
+        made = make()
+        with self._guard:
+            self._passing[key] = made
+            while len(self._passing) > KEPT_FILTERS:
+                self._passing.popitem(last=False)
+        return made
+
     def nearest(
-        self, directions: Floats, most: int, keep: Bools | None = None,
-        held: npt.NDArray[np.uint16] | None = None,
-    ) -> tuple[Floats, Int64s]:  # fmt: skip
+        self, directions: Floats, most: int, passing: Passing | None = None
+    ) -> tuple[Floats, Int64s]:
         """Estimated cosines (k, most) and places (k, most) of the nearest rows of each direction.
 
-        `keep` (n,): only these rows qualify; `held`: the lists of these. Lists are chosen by how
-        many of them they hold, so that a filter cannot starve the search. A place of −1: there
-        are no more.
+        `passing`: only these rows qualify. Lists are chosen by how many of them they hold, so
+        that a filter cannot starve the search. A place of −1: there are no more.
         """
         given = similarities(self._centroids, directions).T
         order = np.argsort(-given, axis=1, kind="stable")
         probes, selector = min(PROBED_LISTS, self._index.nlist), None
-        if keep is not None and held is not None:
-            in_list = np.bincount(held, minlength=self._index.nlist)
-            order = np.stack([row[in_list[row] > 0] for row in order])
-            probed = PROBED_LISTS / self._index.nlist * len(held) * FILTERED_SHARE
-            enough = in_list[order].cumsum(axis=1) >= min(probed, len(held))
+        if passing is not None:
+            held = passing.in_lists
+            if not held.all():
+                order = np.stack([row[held[row] > 0] for row in order])
+            probed = PROBED_LISTS / self._index.nlist * passing.share**-FARTHER
+            enough = held[order].cumsum(axis=1) >= min(1.0, probed) * held.sum()
             probes = int((enough.argmax(axis=1) + 1).max())
-            selector = faiss.IDSelectorBitmap(np.packbits(keep, bitorder="little"))
+            selector = faiss.IDSelectorBitmap(passing.bits)
         if not probes:
             none = np.zeros((len(directions), 0))
             return none.astype(np.float32), none.astype(np.int64)

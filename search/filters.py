@@ -50,9 +50,14 @@ class Filters:
         return self.between is not None or bool(self.weekdays)
 
     @property
+    def of_rows(self) -> tuple[str | None, int | None, str | None]:
+        """What rows themselves must be."""
+        return self.kind, self.least_box, self.light
+
+    @property
     def by_row(self) -> bool:
         """Whether rows are judged by more than camera and time."""
-        return any(one is not None for one in (self.kind, self.least_box, self.light))
+        return any(one is not None for one in self.of_rows)
 
     def span(self, within: Span) -> Span | None:
         """What of `within` lies in the asked span; None when nothing does."""

@@ -64,7 +64,7 @@ class Step:
         asked = {camera.id for camera in filters.cameras}
         cameras = asked & {key for one in selections for key in one.rows.cameras.tolist()}
         usual = samples.usual(partitions, cameras, bank)
-        regions = sum(one.regions for one in selections)
+        regions = sum(one.passing.regions for one in selections)
         compared = {FRAME: self._plan.count - regions, REGION: regions}
         # By a worker: it computes in one thread, others would split what is not worth it.
         made = workers.each(lambda _: Judge(question, usual, compared), [None], stop)
@@ -170,11 +170,11 @@ def _beyond(coded: list[Selection], found: list[Peak], gap_us: int) -> list[Sele
     left = []
     for one in coded:
         spans = [
-            one.rows.ranges([peak.camera], [Span(peak.start_us - gap_us, peak.end_us + gap_us + 1)])
+            one.rows.run(peak.camera, Span(peak.start_us - gap_us, peak.end_us + gap_us + 1))
             for peak in found
         ]
-        taken = np.concatenate(spans)
-        rest = one.without(taken) if len(taken) else one
+        taken = np.array([(start, end) for start, end in spans if start < end], dtype=np.int64)
+        rest = one.without(taken) if taken.size else one
         if rest is not None:
             left.append(rest)
     return left

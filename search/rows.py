@@ -7,7 +7,7 @@ these spans" is a binary search, and the rows it finds are neighbours on disk.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,21 +82,27 @@ class Rows:
         """Times of some rows, UTC microseconds."""
         return self.key[at] % self.span_us + self.t0_us
 
-    def ranges(self, cameras: Collection[int], windows: Sequence[Span]) -> Int64s:
-        """(r, 2) half-open ranges of rows of these cameras in these spans (apart, in order)."""
-        places = np.flatnonzero(np.isin(self.cameras, np.fromiter(cameras, dtype=np.int64)))
-        if not places.size or not windows:
-            return np.zeros((0, 2), dtype=np.int64)
-        whole = self.within
-        everything = windows[0].start_us <= whole.start_us and windows[0].end_us >= whole.end_us
+    def places_of(self, keys: Int64s) -> Int64s:
+        """Which of `cameras` are among these keys (ascending): their places."""
+        if not keys.size:
+            return np.zeros(0, dtype=np.int64)
+        at = np.searchsorted(keys, self.cameras).clip(max=keys.size - 1)
+        return np.flatnonzero(keys[at] == self.cameras)
+
+    def clipped(self, windows: Int64s) -> Int64s:
+        """(w, 2) UTC spans, apart and in order → those that reach rows, from t0_us, cut off."""
+        first = np.searchsorted(windows[:, 1], self.t0_us, side="right")
+        last = np.searchsorted(windows[:, 0], self.t0_us + self.span_us, side="left")
+        return np.clip(windows[first:last] - self.t0_us, 0, self.span_us)
+
+    def ranges_at(self, places: Int64s, bounds: Int64s) -> Int64s:
+        """(r, 2) half-open ranges of rows, of the cameras at `places` and times as `clipped`."""
+        everything = len(bounds) == 1 and bounds[0, 0] == 0 and bounds[0, 1] == self.span_us
         if everything and places.size == self.cameras.size:
             return np.array([[0, len(self)]], dtype=np.int64)
-        bounds = np.array([(one.start_us, one.end_us) for one in windows], dtype=np.int64)
-        bounds = np.clip(bounds - self.t0_us, 0, self.span_us)
         wanted = (places[:, None, None] * self.span_us + bounds[None]).reshape(-1)
         found = np.searchsorted(self.key, wanted).reshape(-1, 2)
-        found = found[found[:, 0] < found[:, 1]]
-        return _joined(found)
+        return _joined(found[found[:, 0] < found[:, 1]])
 
     def run(self, camera: int, span: Span) -> tuple[int, int]:
         """Half-open range of the rows of one camera in a span."""

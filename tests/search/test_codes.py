@@ -151,7 +151,7 @@ def test_filters_are_ranges_of_exactly_the_rows_that_qualify(partition: Partitio
     plain = asked.times(rows.ts_us(every), "Asia/Shanghai")
     plain &= np.isin(rows.camera(every), [4, 5, 6])
     assert np.array_equal(one.places(), np.flatnonzero(plain))
-    assert np.array_equal(one.mask(), plain)
+    assert np.array_equal(one.passing.mask(), plain)
     assert one.count == plain.sum()
     around = selecting.around(one, 5, Span(START_US, START_US + 86_400 * US))
     assert np.array_equal(around, np.flatnonzero(plain & (rows.camera(every) == 5)))
