@@ -30,10 +30,10 @@ ROUNDS = 8  # of k-means
 QUERY_BITS = 8
 CHUNK_ROWS = 32_768
 KEPT_FILTERS = 16  # 0.2 bytes a row each
-PROBED_LISTS = 40  # the nearest ones are looked through
+PROBED_LISTS = 44  # the nearest ones are looked through
 # Where a filter is: until they hold as many of the rows that qualify as these would, were filter
 # and question strangers, and more the fewer qualify: the nearest of few lie farther away.
-FARTHER = 0.15
+FARTHER = 0.08
 
 
 class Codes:
