@@ -64,7 +64,7 @@ class Usual:
     keys: tuple[tuple[int, int], ...]  # (camera, kind), ascending
     sizes: tuple[int, ...]  # rows of each, at least one
     vectors: npt.NDArray[np.float16] | Floats  # (k, dimension) of all
-    statistics: Floats  # (k, STATISTICS)
+    statistics: Floats  # (s, STATISTICS) of some of them
 
     @classmethod
     def of(cls, samples: Mapping[tuple[int, int], Sample]) -> Usual:

@@ -7,18 +7,20 @@ one however rows are spread over shards and parts.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from search.calibration import STATISTICS, Usual, row_statistics
+from search.calibration import Usual, row_statistics
 from search.partitions import Block, Partition
 from search.rows import SAMPLE_ROWS, Floats, Int64s
 
 KEPT_SAMPLES = 2  # 26 MB each for 200 cameras at 512 dimensions
+SCALED_ROWS = 16  # of each camera and kind: their middles are the model's scale for all
+LATEST = 8  # questions
 SPARE_DRAWS = 16  # beyond those of the blocks that are asked: of other days, and of sets
 
 
@@ -49,7 +51,7 @@ class Samples:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._draws: OrderedDict[tuple[int, ...], tuple[_Draw, tuple[object, ...]]] = OrderedDict()
-        self._most = SPARE_DRAWS
+        self._asked: deque[int] = deque(maxlen=LATEST)  # how many blocks
         self._known: list[_Known] = []  # the last few, the latest at the end
 
     def usual(
@@ -61,8 +63,9 @@ class Samples:
         """
         wanted = np.fromiter(sorted(cameras), dtype=np.int64)
         with self._guard:
-            # Draws keep their blocks: what is asked no more must go.
-            self._most = 2 * sum(len(one.blocks) for one in partitions) + SPARE_DRAWS
+            # Draws keep their blocks: what is asked no more must go, but not because one question
+            # among others was of a single day.
+            self._asked.append(sum(len(one.blocks) for one in partitions))
             # The newest day changes from one question to the next, the others hardly ever do.
             older = self._drawn([block for one in partitions[:-1] for block in one.blocks])
             newest = self._drawn([block for one in partitions[-1:] for block in one.blocks])
@@ -87,7 +90,7 @@ class Samples:
         key = tuple(id(one) for one in made_of)
         if key not in self._draws:
             self._draws[key] = (make(), tuple(made_of))
-            while len(self._draws) > self._most:
+            while len(self._draws) > 2 * max(self._asked) + SPARE_DRAWS:
                 self._draws.popitem(last=False)
         self._draws.move_to_end(key)
         return self._draws[key][0]
@@ -97,7 +100,6 @@ def _taken(draw: _Draw, at: Int64s, bank: Floats, last: _Known | None) -> _Known
     """The rows that were drawn; those that were drawn before are not read again."""
     ids = draw.frame_id[at]
     vectors = np.empty((at.size, bank.shape[1]), dtype=np.float16)
-    statistics = np.empty((at.size, STATISTICS), dtype=np.float32)
     fresh = np.ones(at.size, dtype=bool)
     if last is not None and last.ids.size:
         order = np.argsort(last.ids)
@@ -105,13 +107,12 @@ def _taken(draw: _Draw, at: Int64s, bank: Floats, last: _Known | None) -> _Known
         fresh = last.ids[found] != ids
         old = found[~fresh]
         vectors[~fresh] = last.usual.vectors[old]
-        statistics[~fresh] = last.usual.statistics[old]
     for number in np.unique(draw.block[at[fresh]]).tolist():
         mine = np.flatnonzero(fresh & (draw.block[at] == number))
         vectors[mine] = draw.blocks[number].rows.gather(draw.place[at[mine]])
-    new = vectors[fresh].astype(np.float32)
-    statistics[fresh] = row_statistics(new, bank)
-    groups, sizes = np.unique(draw.group[at], return_counts=True)
+    groups, begins, sizes = np.unique(draw.group[at], return_index=True, return_counts=True)
+    among = np.arange(at.size) - np.repeat(begins, sizes) < SCALED_ROWS
+    statistics = row_statistics(vectors[among].astype(np.float32), bank)
     keys = tuple((group // 2, group % 2) for group in groups.tolist())
     return _Known(draw, b"", ids, Usual(keys, tuple(sizes.tolist()), vectors, statistics))
 
