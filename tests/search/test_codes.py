@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def camera(key: int) -> Camera:
     )  # fmt: skip
 
 
-def filters(cameras: range = range(1, CAMERAS + 1), **fields: object) -> Filters:
+def filters(cameras: Iterable[int] = range(1, CAMERAS + 1), **fields: object) -> Filters:
     return dataclasses.replace(Filters(tuple(camera(key) for key in cameras)), **fields)  # type: ignore[arg-type]
 
 
@@ -141,6 +142,17 @@ def test_many_rows_go_by_codes_and_few_never_do(partition: Partition) -> None:
     assert scan.plan(narrow).coded == ()
     mixed = selecting.qualifying([partition] * 10, filters(between=(12 * 60, 12 * 60 + 1)))
     assert scan.plan(mixed).coded == ()
+
+
+def test_few_rows_that_lie_scattered_go_by_codes(partition: Partition) -> None:
+    """Thousands of places to begin to read at cost more than the rows that are read there."""
+    scattered = selecting.qualifying([partition] * 78, filters(between=(12 * 60, 13 * 60 + 5)))
+    together = selecting.qualifying([partition] * 78, filters([7]))
+    counts = [sum(one.count for one in some) for some in (scattered, together)]
+    assert counts == sorted(counts)
+    assert counts[1] <= scan.EXACT_ROWS
+    assert len(scan.plan(scattered).coded) == 78
+    assert scan.plan(together).coded == ()
 
 
 def test_filters_are_ranges_of_exactly_the_rows_that_qualify(partition: Partition) -> None:
