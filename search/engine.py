@@ -303,10 +303,11 @@ class Engine:
         said: dict[tuple[int, int], _Shown] = {}
         for block, some in of_block.items():
             places_of = np.array(sorted(set(some)), dtype=np.int64)
-            if not block.rows.sound(places_of):
+            facts = block.rows.checked(places_of)
+            if facts is None:
                 self._partitions.discard(block)
                 raise _Damaged("a row is not what was written")
-            columns = block.rows.fetch(["frame_id", "kind", "box", "pair"], places_of)
+            columns = [facts[name] for name in ("frame_id", "kind", "box", "pair")]
             pairs = block.rows.pairs()
             for at, frame_id, kind, box, pair in zip(
                 places_of.tolist(), *(column.tolist() for column in columns), strict=True

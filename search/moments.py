@@ -62,46 +62,44 @@ class Peak:
 def peaks(hits: Hits, gap_us: int, most: int) -> list[Peak]:
     """The best moments, best first: a peak takes its neighbours, then the next peak outside it."""
     order = np.lexsort((hits.key, hits.ts_us, hits.camera))
-    score, camera, ts = hits.score[order], hits.camera[order], hits.ts_us[order]
-    free = np.ones(len(order), dtype=bool)
+    # As plain lists: numbers are taken one by one, which arrays do slowly.
+    best_first = np.lexsort((np.arange(len(order)), -hits.score[order])).tolist()
+    score, camera, ts = (
+        column[order].tolist() for column in (hits.score, hits.camera, hits.ts_us)
+    )  # fmt: skip
+    joined = [
+        a == b and end - start <= gap_us
+        for a, b, start, end in zip(camera, camera[1:], ts, ts[1:], strict=False)
+    ]
+    free = bytearray(b"\1" * len(order))
     found: list[Peak] = []
-    for i in np.lexsort((np.arange(len(order)), -score)):
+    for i in best_first:
         if len(found) >= most:
             break
         if not free[i]:
             continue
-        low = high = int(i)
+        low = high = i
         least = score[i] * PEAK_SHARE
-        while low > 0 and _joins(low - 1, low, camera, ts, gap_us) and free[low - 1]:
-            if score[low - 1] < least:
-                break
+        while low > 0 and joined[low - 1] and free[low - 1] and score[low - 1] >= least:
             low -= 1
-        while high + 1 < len(order) and _joins(high, high + 1, camera, ts, gap_us):
-            if score[high + 1] < least or not free[high + 1]:
-                break
+        while high < len(joined) and joined[high] and free[high + 1] and score[high + 1] >= least:
             high += 1
         # What lies within the gap of a moment is its shoulder, not a moment of its own.
         left, right = low, high
         while left > 0 and camera[left - 1] == camera[i] and ts[low] - ts[left - 1] <= gap_us:
             left -= 1
         while (
-            right + 1 < len(order)
+            right < len(joined)
             and camera[right + 1] == camera[i]
             and ts[right + 1] - ts[high] <= gap_us
         ):
             right += 1
-        free[left : right + 1] = False
+        free[left : right + 1] = bytes(right + 1 - left)
         found.append(
-            Peak(int(camera[i]), int(ts[low]), int(ts[high]), float(score[i]), high - low + 1,
-                 int(hits.source[order[i]]), int(hits.place[order[i]]), int(ts[i]))
+            Peak(camera[i], ts[low], ts[high], score[i], high - low + 1,
+                 int(hits.source[order[i]]), int(hits.place[order[i]]), ts[i])
         )  # fmt: skip
     return found
-
-
-def _joins(
-    a: int, b: int, camera: npt.NDArray[np.int64], ts: npt.NDArray[np.int64], gap_us: int
-) -> bool:
-    return bool(camera[a] == camera[b] and ts[b] - ts[a] <= gap_us)
 
 
 def page(found: list[Peak], top: int, diversify: bool) -> tuple[list[Peak], dict[int, int]]:
@@ -134,15 +132,15 @@ def widened(
 ) -> Peak:
     """The peak with all its neighbours: rows (n,) of its camera around it, ascending in time."""
     at = int(np.argmin(np.abs(ts_us - peak.best_us)))
-    good = score >= peak.score * PEAK_SHARE
-    apart = np.diff(ts_us) > gap_us
-    left = np.flatnonzero(~good[:at] | apart[:at])
-    right = np.flatnonzero(~good[at + 1 :] | apart[at:])
-    low = int(left[-1]) + 1 if left.size else 0
-    high = at + int(right[0]) if right.size else len(ts_us) - 1
+    good, times = (score >= peak.score * PEAK_SHARE).tolist(), ts_us.tolist()
+    low = high = at
+    while low > 0 and good[low - 1] and times[low] - times[low - 1] <= gap_us:
+        low -= 1
+    while high + 1 < len(times) and good[high + 1] and times[high + 1] - times[high] <= gap_us:
+        high += 1
     return replace(
-        peak, start_us=min(peak.start_us, int(ts_us[low])), end_us=max(peak.end_us,
-        int(ts_us[high])), hits=max(peak.hits, high - low + 1),
+        peak, start_us=min(peak.start_us, times[low]), end_us=max(peak.end_us, times[high]),
+        hits=max(peak.hits, high - low + 1),
     )  # fmt: skip
 
 

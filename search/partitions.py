@@ -94,15 +94,17 @@ class Partitions:
         self._directory = directory
         self._cache_bytes = cache_bytes
         self._guard = threading.Lock()
-        self._opening: dict[tuple[int, date], threading.Lock] = {}
+        self._opening: dict[tuple[int, date], tuple[threading.Lock, Path]] = {}
         self._kept: OrderedDict[tuple[int, date], _Opened] = OrderedDict()
 
     def open(self, generation: Generation, day: date, version: int) -> Partition:
         """The partition of `day`, at least as new as `version` of storage.lake_days."""
         key = (generation.id, day)
-        folder = partition_folder(self._directory.index, generation, day)
         with self._guard:
-            opening = self._opening.setdefault(key, threading.Lock())
+            if key not in self._opening:
+                folder = partition_folder(self._directory.index, generation, day)
+                self._opening[key] = (threading.Lock(), folder)
+            opening, folder = self._opening[key]
         with opening:
             before = self._remembered(key)
             changed_ns = _changed_ns(folder)

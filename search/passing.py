@@ -78,6 +78,8 @@ class Passing:
 
     def has(self, places: Int64s) -> Bools:
         """Which of these places (k,) pass."""
+        if self.whole:
+            return np.ones(len(places), dtype=bool)
         if self.picked is not None:
             passes: Bools = (self.picked[places >> 3] >> (places & 7) & 1).astype(bool)
             return passes

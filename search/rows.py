@@ -106,14 +106,14 @@ class Rows:
 
     def run(self, camera: int, span: Span) -> tuple[int, int]:
         """Half-open range of the rows of one camera in a span."""
-        place = int(np.searchsorted(self.cameras, camera))
+        place = int(self.cameras.searchsorted(camera))
         if place == len(self.cameras) or self.cameras[place] != camera:
             return 0, 0
         bounds = [
             place * self.span_us + min(max(at_us - self.t0_us, 0), self.span_us)
             for at_us in (span.start_us, span.end_us)
         ]
-        start, end = np.searchsorted(self.key, bounds).tolist()
+        start, end = self.key.searchsorted(bounds).tolist()
         return start, end
 
     def fetch(self, names: Sequence[str], at: Int64s) -> list[npt.NDArray[Any]]:
@@ -140,13 +140,13 @@ class Rows:
         drawn: Int64s = places[order[rank < SAMPLE_ROWS]]
         return drawn
 
-    def sound(self, at: Int64s) -> bool:
-        """Whether these rows are what they were when the shard was written."""
+    def checked(self, at: Int64s) -> dict[str, npt.NDArray[Any]] | None:
+        """FACTS of some rows; None: they are not what they were when the shard was written."""
         if self.crc is None:
-            return True
-        *facts, vectors, crc = self.fetch([*FACTS, "vectors", "crc"], at)
-        due = _checksums(dict(zip(FACTS, facts, strict=True)), vectors)
-        return bool(np.array_equal(due, crc))
+            return dict(zip(FACTS, self.fetch(FACTS, at), strict=True))
+        *columns, vectors, crc = self.fetch([*FACTS, "vectors", "crc"], at)
+        facts = dict(zip(FACTS, columns, strict=True))
+        return facts if np.array_equal(_checksums(facts, vectors), crc) else None
 
 
 def rows_of_part(table: pa.Table, vectors: Vectors, stamps: dict[str, str]) -> Rows | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -22,6 +23,7 @@ CHANGEABLE = (
     "name", "url", "site", "site_class", "gb_code", "department", "address",
     "lon", "lat", "view_deg", "vendor", "tz", "retention_class", "enabled",
 )  # fmt: skip
+_COLUMNS = [schema.camera.c[one.name] for one in fields(Camera)]  # every question reads them all
 # Characters, as the ledger's columns have room for.
 LONGEST = {
     "name": 200, "url": 2000, "site": 400, "department": 200, "address": 400, "vendor": 200,
@@ -97,10 +99,10 @@ def set_camera(tx: Connection, camera: Camera, **facts: Any) -> Camera:
 
 def cameras(tx: Connection, *, enabled: bool | None = None) -> list[Camera]:
     """All cameras by slug."""
-    query = select(schema.camera).order_by(schema.camera.c.slug)
+    query = select(*_COLUMNS).order_by(schema.camera.c.slug)
     if enabled is not None:
         query = query.where(schema.camera.c.enabled == enabled)
-    return [_camera(row) for row in tx.execute(query).mappings()]
+    return [Camera(*row) for row in tx.execute(query)]
 
 
 def camera_by_id(tx: Connection, camera_id: int) -> Camera:
