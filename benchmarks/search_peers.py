@@ -236,13 +236,13 @@ class Milvus(Peer):
             "vector", index_type="HNSW", metric_type="IP",
             params={"M": 16, "efConstruction": 100},
         )  # fmt: skip
-        self.client.create_collection("rows", schema=schema)
+        # Asked for when the rows are there, it takes longer than its own client waits.
+        self.client.create_collection("rows", schema=schema, index_params=index)
         for table, vectors in facts_and_vectors(made):
             lines = _lines(table, vectors)
             for start in range(0, len(lines), 5_000):
                 self.client.insert("rows", lines[start : start + 5_000])
         self.client.flush("rows")
-        self.client.create_index("rows", index)
         self.client.load_collection("rows")
 
     def ask(self, vector: Floats, filtered: Wanted, most: int) -> Int64s:
