@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, or_, select
 
 from storage import schema
+from storage.audit_digest import GENESIS, digest_of
+from storage.audit_walk import verify as verify  # the walk along the chain
 from storage.vocabulary import Actor
 
-GENESIS = "0" * 64
 _CHAIN_LOCK = 0x68696E64  # any constant of ours, for PostgreSQL's advisory lock
 _a = schema.audit.c
 
@@ -35,11 +36,19 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """Where the chain does not hold, and how."""
+class Asked:
+    """Which rows somebody wants to read; what is None is not asked."""
 
-    seq: int
-    what: str  # 'changed' | 'missing' | 'unlinked' | 'cut'
+    actor: str | None = None
+    case_id: str | None = None
+    camera: str | None = None  # slug, among the subjects or in the detail
+    action: str | None = None
+    from_us: int | None = None
+    to_us: int | None = None
+    before: int | None = None  # rows with a lower number than this: the next page
+
+
+EVERYTHING = Asked()
 
 
 def record(
@@ -58,15 +67,17 @@ def record(
     """
     if tx.dialect.name == "postgresql":
         tx.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-    head = tx.execute(select(_a.seq, _a.hash).order_by(_a.seq.desc()).limit(1)).first()
-    seq, prev = (1, GENESIS) if head is None else (head.seq + 1, head.hash)
-    canonical = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    newest = head(tx)
+    seq, prev = (1, GENESIS) if newest is None else (newest[0] + 1, newest[1])
+    came_with = {} if actor.token is None else {"api_token": actor.token}
+    told = {**(detail or {}), **came_with}
+    canonical = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     values = {
         "seq": seq, "ts_us": at_us, "actor": actor.name, "case_id": actor.case_id,
         "reason": actor.reason, "action": action, "subject": subject[:600],
         "detail": canonical, "prev_hash": prev,
     }  # fmt: skip
-    tx.execute(insert(schema.audit).values(**values, hash=_digest(values)))
+    tx.execute(insert(schema.audit).values(**values, hash=digest_of(tuple(values.values()))))
     return seq
 
 
@@ -80,54 +91,68 @@ def rows(
     newest_first: bool = False,
 ) -> list[AuditRow]:
     """Audit rows, filtered."""
-    query = select(schema.audit)
-    for column, value in ((_a.actor, actor), (_a.case_id, case_id), (_a.action, action)):
+    asked = Asked(actor=actor, case_id=case_id, action=action)
+    return list(islice(find(tx, asked, newest_first=newest_first, at_most=limit), limit))
+
+
+def find(
+    tx: Connection, asked: Asked, *, newest_first: bool = False, at_most: int | None = None
+) -> Iterator[AuditRow]:
+    """The rows asked for, streamed; `at_most`: no more will be taken."""
+    query = select(schema.audit).order_by(_a.seq.desc() if newest_first else _a.seq)
+    for column, value in (
+        (_a.actor, asked.actor), (_a.case_id, asked.case_id), (_a.action, asked.action)
+    ):  # fmt: skip
         if value is not None:
             query = query.where(column == value)
-    query = query.order_by(_a.seq.desc() if newest_first else _a.seq).limit(limit)
-    return [AuditRow(**dict(row)) for row in tx.execute(query).mappings()]
+    if asked.from_us is not None:
+        query = query.where(_a.ts_us >= asked.from_us)
+    if asked.to_us is not None:
+        query = query.where(_a.ts_us < asked.to_us)
+    if asked.before is not None:
+        query = query.where(_a.seq < asked.before)
+    if asked.camera is None:
+        yield from _streamed(tx, query.limit(at_most))
+        return
+    # Coarsely by the database, exactly here: detail is text, and what damage left may be no JSON.
+    query = query.where(
+        or_(
+            _a.subject.contains(asked.camera, autoescape=True),
+            _a.detail.contains(asked.camera, autoescape=True),
+        )
+    )
+    for row in _streamed(tx, query):
+        if _names(row, asked.camera):
+            yield row
 
 
 def iterate(tx: Connection) -> Iterator[AuditRow]:
     """Every row in order, streamed."""
-    query = select(schema.audit).order_by(_a.seq).execution_options(yield_per=1000)
-    for row in tx.execute(query).mappings():
-        yield AuditRow(**dict(row))
+    return find(tx, EVERYTHING)
 
 
 def head(tx: Connection) -> tuple[int, str] | None:
-    """(number, hash) of the newest row: worth noting somewhere else, see `verify`."""
+    """(number, hash) of the newest row: worth noting somewhere else."""
     row = tx.execute(select(_a.seq, _a.hash).order_by(_a.seq.desc()).limit(1)).first()
     return None if row is None else (row.seq, row.hash)
 
 
-def verify(tx: Connection, noted: str | None = None) -> Iterator[Break]:
-    """Walk the chain; yields every row that is changed, missing or unlinked.
-
-    The chain alone cannot show that its newest rows were cut off, or that all of it was written
-    anew. `noted`, the hash of a head seen earlier and kept elsewhere, shows both.
-    """
-    due, prev, seen = 1, GENESIS, noted is None
-    for row in tx.execute(select(schema.audit).order_by(_a.seq)).mappings():
-        if row["seq"] != due:
-            yield Break(due, "missing")
-        elif row["prev_hash"] != prev:
-            yield Break(row["seq"], "unlinked")
-        if _digest(_hashed(row)) != row["hash"]:
-            yield Break(row["seq"], "changed")
-        due, prev = row["seq"] + 1, row["hash"]
-        seen = seen or prev == noted
-    if not seen:
-        yield Break(due, "cut")
+def _streamed(tx: Connection, query: Select[Any]) -> Iterator[AuditRow]:
+    # Closed when the reader stops early: on PostgreSQL it is a cursor of the server.
+    with tx.execute(query.execution_options(yield_per=1000)) as found:
+        for row in found:
+            yield AuditRow(*row)
 
 
-def _hashed(row: RowMapping) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key != "hash"}
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    # default=repr: a value forged into another type must read as changed, not stop the walk.
-    text = json.dumps(
-        values, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=repr
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+def _names(row: AuditRow, camera: str) -> bool:
+    """Whether a row speaks of a camera: as its subject or one of them, or in its detail."""
+    if camera in row.subject.split(", "):
+        return True
+    try:
+        detail = json.loads(row.detail)
+    except (ValueError, TypeError):
+        return False
+    if not isinstance(detail, dict):
+        return False
+    found = (detail.get("camera"), detail.get("cameras"))
+    return any(camera == one or (isinstance(one, list) and camera in one) for one in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from storage.check_audit import check_audit
 from storage.check_ledger import check_ledger
 from storage.check_media import check_segments, check_strangers, files_of, open_volumes
 from storage.check_seals import check_seals
@@ -25,4 +26,5 @@ def check(
     for volume in volumes.values():
         yield from check_strangers(directory, volume, lying[volume.name])
     yield from check_ledger(directory, level)
+    yield from check_audit(directory, volumes)
     yield from check_seals(directory, level, volumes)

@@ -1,12 +1,12 @@
-"""The half of `check` that looks at the ledger: holds, time, gaps, the audit chain, the lake."""
+"""The half of `check` that looks at the ledger: holds, time, gaps, the lake."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
-from storage import audit, schema, timeline
+from storage import schema, timeline
 from storage.camera_states import states
 from storage.check_chain import check_chain
 from storage.check_lake import check_lake
@@ -21,14 +21,6 @@ from storage.vocabulary import Span
 
 _s = schema.segment.c
 _h = schema.hold.c
-_BREAKS = {
-    "changed": N_("audit row {row} was changed: its hash does not fit"),
-    "missing": N_("audit row {row} is missing"),
-    "unlinked": N_("audit row {row} does not follow the row before it"),
-    "cut": N_(
-        "the noted head is not in the audit chain: rows up to {row} were cut off or replaced"
-    ),
-}
 
 
 def check_ledger(directory: DataDirectory, level: Level) -> Iterator[Finding]:
@@ -38,14 +30,6 @@ def check_ledger(directory: DataDirectory, level: Level) -> Iterator[Finding]:
     yield from _gaps(directory)
     yield from check_chain(directory)
     yield from check_lake(directory, level)
-    with directory.ledger.read() as tx:
-        yield from audit_findings(tx)
-
-
-def audit_findings(tx: Connection, noted: str | None = None) -> Iterator[Finding]:
-    """Breaks of the audit chain (invariant 10)."""
-    for broken in audit.verify(tx, noted):
-        yield Finding(10, _BREAKS[broken.what], {"row": broken.seq})
 
 
 def _times(directory: DataDirectory) -> Iterator[Finding]:

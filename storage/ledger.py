@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import Conflict, DataLoss, ResourceExhausted, Unavailable
+from storage.group_commit import GroupCommit, T
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000  # writers of several processes queue; none holds the lock for long
@@ -31,6 +32,7 @@ class Ledger:
                 "ledger {url} cannot be used: {error}; mend [ledger] url in hindsight.toml",
                 url=_redacted(url), error=error,
             ) from None  # fmt: skip
+        self._together = GroupCommit(self.write)
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
             event.listen(self.engine, "connect", _sqlite_connect)
@@ -51,6 +53,10 @@ class Ledger:
             writing = connection.execution_options(hindsight_write=True)
             with writing.begin():
                 yield writing
+
+    def write_together(self, work: Callable[[Connection], T]) -> T:
+        """`work` in a transaction that other threads' may share; committed when it returns."""
+        return self._together.write(work)
 
     def is_new(self) -> bool:
         """Whether nothing was ever kept here: no schema, or not even a file."""

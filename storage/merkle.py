@@ -7,7 +7,7 @@ Hashes are hex text, as everywhere in the ledger.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 EMPTY = hashlib.sha256().hexdigest()
 
@@ -40,12 +40,19 @@ def tree_root(leaves: Iterable[str]) -> str:
 
 def inclusion_path(leaves: Sequence[str], index: int) -> list[str]:
     """The audit path of leaf `index`, from its sibling up: PATH(m, D[n]) of RFC 6962."""
-    if len(leaves) <= 1:
-        return []
-    split = 1 << (len(leaves) - 1).bit_length() - 1  # largest power of two below n
-    if index < split:
-        return [*inclusion_path(leaves[:split], index), tree_root(leaves[split:])]
-    return [*inclusion_path(leaves[split:], index - split), tree_root(leaves[:split])]
+    return next(inclusion_paths(leaves, [index]))
+
+
+def inclusion_paths(leaves: Sequence[str], indices: Iterable[int]) -> Iterator[list[str]]:
+    """The audit paths of several leaves; the tree is hashed once."""
+    rows = [leaves]
+    while len(rows[-1]) > 1:
+        row = rows[-1]
+        above = [_node(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
+        rows.append(above + list(row[len(row) & ~1 :]))  # the last of an odd row goes up as it is
+    for index in indices:
+        places = ((row, index >> height ^ 1) for height, row in enumerate(rows[:-1]))
+        yield [row[place] for row, place in places if place < len(row)]
 
 
 def root_from_path(leaf: str, index: int, size: int, path: Sequence[str]) -> str | None:

@@ -315,7 +315,11 @@ session = Table(
     Column("seen_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
     Column("peer", String(100), nullable=False),
-)
+    Column(
+        "pending", Boolean, nullable=False, server_default="0",
+        comment="the code of the second factor is still due",
+    ),
+)  # fmt: skip
 
 case_ = Table(
     "case_file",

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage import audit, schema, sealing_day
+from storage import audit, audit_heads, schema, sealing_day
 from storage.clock import utc_day
 from storage.directory import SEAL_KEY, DataDirectory, make_seal_key, open_directory
-from storage.errors import Conflict, HindsightError
+from storage.errors import Conflict, DataLoss, HindsightError
 from storage.logs import configure_logging
 from storage.merkle import tree_root
 from storage.register import cameras
@@ -48,6 +49,7 @@ class Sealed:
     seals: list[Seal] = field(default_factory=list)
     segments: int = 0
     copies: int = 0  # written to volumes, of this pass's seals and of earlier ones
+    audit_head: audit_heads.Head | None = None  # the newest, made now or not
 
 
 def seal_if_due(directory: DataDirectory, actor: Actor = KEEPER) -> Sealed | None:
@@ -66,10 +68,15 @@ def seal_if_due(directory: DataDirectory, actor: Actor = KEEPER) -> Sealed | Non
     return result
 
 
-def seal_day(directory: DataDirectory, actor: Actor, *, once_a_day: bool = False) -> Sealed:
-    """Seal what is in no seal yet, camera by camera. Conflict while another pass runs.
+def seal_day(
+    directory: DataDirectory, actor: Actor, *, once_a_day: bool = False,
+    of: Collection[int] | None = None,
+) -> Sealed:  # fmt: skip
+    """Seal what is in no seal yet, camera by camera, and sign the audit chain's head. Conflict
+    while another pass runs.
 
-    `once_a_day` leaves out cameras that have a seal of this UTC day.
+    `once_a_day` leaves out cameras that have a seal of this UTC day; `of` are the ids of the only
+    cameras to look at, and then no head is signed.
     """
     result = Sealed()
     with directory.exclusive("seal"):
@@ -79,6 +86,8 @@ def seal_day(directory: DataDirectory, actor: Actor, *, once_a_day: bool = False
             newest = {seal.camera_id: seal for seal in heads(tx)}
         now_us = directory.clock.now_us()
         for camera in every:
+            if of is not None and camera.id not in of:
+                continue
             head = newest.get(camera.id)
             sealed_today = head is not None and utc_day(head.sealed_us) == utc_day(now_us)
             if not (once_a_day and sealed_today):
@@ -91,7 +100,22 @@ def seal_day(directory: DataDirectory, actor: Actor, *, once_a_day: bool = False
                     tx, actor, "seal", "archive", at_us=directory.clock.now_us(),
                     detail=detail | heads_digest(tx),
                 )  # fmt: skip
+        if of is None:
+            try:
+                result.audit_head = audit_heads.sign(directory, key, actor, of_today=once_a_day)
+            except DataLoss as error:  # `check` finds it too; footage is sealed all the same
+                log.error("%s", error)
+            audit_heads.write_copies(directory, key.public_key())
     return result
+
+
+def sign_audit(directory: DataDirectory, actor: Actor) -> audit_heads.Head | None:
+    """Sign the audit chain's head at once. Conflict while a pass runs; see `audit_heads.sign`."""
+    with directory.exclusive("seal"):
+        key = _key(directory, actor)
+        head = audit_heads.sign(directory, key, actor)
+        audit_heads.write_copies(directory, key.public_key())
+    return head
 
 
 def _key(directory: DataDirectory, actor: Actor) -> Ed25519PrivateKey:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from sqlalchemy import Connection, Select, func, select
 from storage import schema
 from storage.directory import SEAL_KEY, DataDirectory
 from storage.errors import DataLoss, NotFound
-from storage.merkle import inclusion_path, leaf_hash, root_from_path
+from storage.merkle import inclusion_paths, leaf_hash, root_from_path
 
 GENESIS = "0" * 64
 LEAF_FORMAT = 1  # of the facts below; another list of facts is another format
@@ -144,20 +145,43 @@ def leaves(tx: Connection, seal_id: int) -> Iterator[tuple[str, str]]:
 
 def inclusion_proof(tx: Connection, segment_id: str) -> Proof:
     """NotFound for a segment that is in no seal yet, or not in the ledger."""
-    seal_id = tx.execute(
-        select(_leaf.seal_id).where(_leaf.segment_id == segment_id)
-    ).scalar()  # fmt: skip
-    facts = tx.execute(facts_query().where(_s.id == segment_id)).mappings().first()
-    if facts is None:
+    for proof in inclusion_proofs(tx, [segment_id]):
+        return proof
+    if tx.execute(select(_s.id).where(_s.id == segment_id)).first() is None:
         raise NotFound("segment {segment} is not in the ledger", segment=segment_id)
-    if seal_id is None:
-        raise NotFound(
-            "segment {segment} is in no seal yet; `hindsight seal` makes one", segment=segment_id
-        )
-    seal = Seal(**tx.execute(_query().where(_seal.id == seal_id)).mappings().one())
-    sealed = list(leaves(tx, seal_id))
-    index = [segment for segment, _ in sealed].index(segment_id)
-    return Proof(seal, dict(facts), index, inclusion_path([leaf for _, leaf in sealed], index))
+    raise NotFound(
+        "segment {segment} is in no seal yet; `hindsight seal` makes one", segment=segment_id
+    )
+
+
+def inclusion_proofs(tx: Connection, segment_ids: Sequence[str]) -> Iterator[Proof]:
+    """Of those segments that are in a seal, seal by seal; each tree is hashed once."""
+    wanted: dict[int, list[str]] = defaultdict(list)
+    for start in range(0, len(segment_ids), 1000):
+        some = _leaf.segment_id.in_(segment_ids[start : start + 1000])
+        for row in tx.execute(select(_leaf.seal_id, _leaf.segment_id).where(some)):
+            wanted[row.seal_id].append(row.segment_id)
+    for seal_id, ids in sorted(wanted.items()):
+        seal = Seal(**tx.execute(_query().where(_seal.id == seal_id)).mappings().one())
+        sealed = list(leaves(tx, seal_id))
+        asked = set(ids)
+        place = {segment_id: index for index, (segment_id, _) in enumerate(sealed)}
+        found = facts_query().join(schema.seal_leaf, _leaf.segment_id == _s.id)
+        rows = tx.execute(found.where(_leaf.seal_id == seal_id)).mappings()
+        facts = {row["id"]: dict(row) for row in rows if row["id"] in asked}
+        kept = sorted(facts)
+        paths = inclusion_paths([leaf for _, leaf in sealed], (place[one] for one in kept))
+        for segment_id, path in zip(kept, paths, strict=True):
+            yield Proof(seal, facts[segment_id], place[segment_id], path)
+
+
+def unsealed(tx: Connection, segment_ids: Sequence[str]) -> list[str]:
+    """Those of them that are in no seal."""
+    sealed: set[str] = set()
+    for start in range(0, len(segment_ids), 1000):
+        some = _leaf.segment_id.in_(segment_ids[start : start + 1000])
+        sealed.update(tx.execute(select(_leaf.segment_id).where(some)).scalars())
+    return [one for one in segment_ids if one not in sealed]
 
 
 def verify_inclusion(leaf: str, proof: Proof, root: str) -> bool:

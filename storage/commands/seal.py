@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from storage import audit
+from storage.audit_heads import document as head_document
 from storage.check_media import open_volumes
 from storage.check_seals import check_seals
 from storage.clock import local_text, rfc3339
@@ -39,7 +40,8 @@ def group(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         invocation.json(
             {"seals": [document(seal) for seal in made.seals], "segments": made.segments,
-             "copies": made.copies}
+             "copies": made.copies,
+             "audit_head": None if made.audit_head is None else head_document(made.audit_head)}
         )  # fmt: skip
         return
     invocation.say(

@@ -2,6 +2,9 @@
 
 from alembic import context
 
+import storage.access_tables  # its tables are to be known
+import storage.audit_tables
+import storage.login_tables  # noqa: F401
 from storage.search_tables import index_day
 
 metadata = index_day.metadata  # of all tables: this module imports the others

@@ -1,29 +1,54 @@
-"""Attacks on the audit chain: every one but growth at its end breaks it, and the row is named."""
+"""Attacks on the audit chain and its signed heads: each is found, and the row is named."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
-from storage import audit
+from storage import audit, audit_heads
+from storage.audit_digest import COLUMNS, GENESIS, digest_of
 from storage.check import check
+from storage.check_audit import check_audit
+from storage.directory import SEAL_KEY
+from storage.errors import DataLoss
 from storage.findings import Level
+from storage.sealing import seal_day, sign_audit
+from storage.seals import key_id_of
 from storage.vocabulary import Actor
 from tests.storage.media import House
 
 ROWS = 6
+ACTOR = Actor("the operator")
 
 
 @pytest.fixture
 def chain(house: House) -> House:
     """Rows 1 … 6; the first is that of `init`."""
-    for i in range(2, ROWS + 1):
+    grow(house, 2, ROWS)
+    return house
+
+
+@pytest.fixture
+def signed(chain: House) -> House:
+    """The same, with a head over all of them, which is row 7, and rows 8 and 9."""
+    sign_audit(chain.directory, ACTOR)
+    grow(chain, ROWS + 2, ROWS + 3)
+    return chain
+
+
+def grow(house: House, first: int, last: int, who: str = "li.wei") -> None:
+    for i in range(first, last + 1):
         with house.ledger.write() as tx:
             audit.record(
-                tx, Actor("li.wei", "C-1", "theft"), "search", f"query {i}", at_us=i,
+                tx, Actor(who, "C-1", "theft"), "search", f"query {i}", at_us=i,
                 detail={"top": i},
             )  # fmt: skip
-    return house
 
 
 def attack(house: House, *statements: str) -> None:
@@ -32,43 +57,92 @@ def attack(house: House, *statements: str) -> None:
             tx.execute(text(statement))
 
 
+def hashed_anew(house: House, first: int, **changed: Any) -> None:
+    """As one who knows how the chain is made: changes row `first` and mends all that follow."""
+    with house.ledger.write() as tx:
+        rows = [list(row) for row in tx.execute(text("SELECT * FROM audit ORDER BY seq"))]
+        prev = GENESIS
+        for row in rows:
+            values = dict(zip(COLUMNS, row, strict=True))
+            if values["seq"] == first:
+                values |= changed
+            if values["seq"] >= first:
+                values["prev_hash"] = prev
+                values["hash"] = digest_of(tuple(values[name] for name in COLUMNS[:-1]))
+                assign = ", ".join(f"{name} = :{name}" for name in COLUMNS)
+                tx.execute(text(f"UPDATE audit SET {assign} WHERE seq = :seq"), values)
+            prev = values["hash"]
+
+
 def breaks(house: House) -> list[tuple[int, str]]:
+    """By the chain alone."""
     with house.ledger.read() as tx:
         return [(b.seq, b.what) for b in audit.verify(tx)]
 
 
-def test_a_chain_nobody_touched_is_whole(chain: House) -> None:
-    assert breaks(chain) == []
-    assert list(check(chain.directory, Level.PRESENCE)) == []
+def said(house: House, noted: str | None = None) -> list[str]:
+    """By the chain and its heads: the losses, as a person reads them."""
+    volumes = dict(house.directory.archive.volumes)
+    return [f.what() for f in check_audit(house.directory, volumes, noted) if f.loss]
+
+
+def copies(house: House) -> list[Path]:
+    return sorted((house.root / "volumes/main/.audit").rglob("*.json"))
+
+
+def test_a_chain_nobody_touched_is_whole(signed: House) -> None:
+    assert breaks(signed) == []
+    assert list(check(signed.directory, Level.PRESENCE)) == []
+    seal_day(signed.directory, ACTOR)
+    assert [head.number for head in heads(signed)] == [1, 2]
+    assert list(check(signed.directory, Level.HASH)) == []
+
+
+def heads(house: House) -> list[audit_heads.Head]:
+    with house.ledger.read() as tx:
+        return audit_heads.heads(tx)
 
 
 @pytest.mark.parametrize(
     "change",
     ["actor = 'somebody else'", "ts_us = 99", "case_id = NULL", "reason = 'theft '",
-     "action = 'play'", "subject = ''", "detail = '{}'", "detail = x'00'", "ts_us = '3'"],
+     "action = 'play'", "subject = ''", "detail = '{}'", "detail = x'00'", "reason = 7"],
 )  # fmt: skip
 def test_audit_row_changed_is_found(chain: House, change: str) -> None:
-    if change == "ts_us = '3'":  # SQLite gives a number's column its number back: no change
-        attack(chain, f"UPDATE audit SET {change} WHERE seq = 3")
-        assert breaks(chain) == []
-        return
     attack(chain, f"UPDATE audit SET {change} WHERE seq = 3")
     assert breaks(chain) == [(3, "changed")]
 
 
+@pytest.mark.parametrize("column", ["hash", "prev_hash"])
+def test_audit_hash_changed_is_found(signed: House, column: str) -> None:
+    attack(signed, f"UPDATE audit SET {column} = '{'7' * 64}' WHERE seq = 3")
+    assert any("row 3 was changed" in what for what in said(signed))
+
+
 def test_audit_row_changed_with_its_hash_breaks_the_link(chain: House) -> None:
     with chain.ledger.write() as tx:
-        row = audit.rows(tx)[2]
-        values = {
-            "seq": row.seq, "ts_us": row.ts_us, "actor": "somebody else", "case_id": row.case_id,
-            "reason": row.reason, "action": row.action, "subject": row.subject,
-            "detail": row.detail, "prev_hash": row.prev_hash,
-        }  # fmt: skip
+        row = list(tx.execute(text("SELECT * FROM audit WHERE seq = 3")).one())
+        row[2] = "somebody else"
         tx.execute(
             text("UPDATE audit SET actor = 'somebody else', hash = :hash WHERE seq = 3"),
-            {"hash": audit._digest(values)},
+            {"hash": digest_of(tuple(row[:-1]))},
         )
     assert breaks(chain) == [(4, "unlinked")]
+
+
+def test_audit_row_changed_and_the_chain_hashed_anew_is_named(signed: House) -> None:
+    hashed_anew(signed, 3, actor="somebody else")
+    assert breaks(signed) == []  # the chain alone cannot tell
+    assert said(signed) == [
+        "audit rows 3 to 6 were written anew: they are not the rows that were signed"
+    ]
+
+
+def test_audit_chain_hashed_anew_from_its_first_row_is_found(signed: House) -> None:
+    hashed_anew(signed, 1, actor="somebody else")
+    assert any("rows 1 to 6 were written anew" in what for what in said(signed))
+    attack(signed, "DELETE FROM audit_head")
+    assert any("heads of another audit chain" in what for what in said(signed))
 
 
 def test_audit_row_removed_is_found(chain: House) -> None:
@@ -83,17 +157,49 @@ def test_audit_row_removed_and_the_rest_renumbered_is_found(chain: House) -> Non
         chain, "DELETE FROM audit WHERE seq = 3",
         *(f"UPDATE audit SET seq = {i - 1} WHERE seq = {i}" for i in range(4, ROWS + 1)),
     )  # fmt: skip
-    assert (3, "unlinked") in breaks(chain)
+    assert breaks(chain) == [(3, "unlinked"), (3, "moved")]
+
+
+def test_audit_row_removed_and_the_chain_hashed_anew_is_named(signed: House) -> None:
+    attack(
+        signed, "DELETE FROM audit WHERE seq = 4",
+        *(f"UPDATE audit SET seq = {i - 1} WHERE seq = {i}" for i in range(5, ROWS + 4)),
+    )  # fmt: skip
+    hashed_anew(signed, 4)
+    assert breaks(signed) == []
+    assert any("rows 4 to 6 were written anew" in what for what in said(signed))
 
 
 def test_audit_row_inserted_is_found(chain: House) -> None:
+    room = [f"UPDATE audit SET seq = {i + 1} WHERE seq = {i}" for i in range(ROWS, 3, -1)]
     attack(
-        chain, *(f"UPDATE audit SET seq = {i + 1} WHERE seq = {i}" for i in range(ROWS, 3, -1)),
+        chain, *room,
+        "INSERT INTO audit SELECT 4, ts_us, 'eve', case_id, reason, action, subject, detail,"
+        " prev_hash, 'x' FROM audit WHERE seq = 3",
+    )  # fmt: skip
+    assert (4, "changed") in breaks(chain)
+    assert (4, "inserted") in breaks(chain)
+    assert (5, "moved") in breaks(chain)
+
+
+def test_audit_row_inserted_and_the_chain_hashed_anew_is_named(signed: House) -> None:
+    room = [f"UPDATE audit SET seq = {i + 1} WHERE seq = {i}" for i in range(ROWS + 3, 3, -1)]
+    attack(
+        signed, *room,
         "INSERT INTO audit SELECT 4, ts_us, actor, case_id, reason, action, subject, detail,"
         " prev_hash, hash FROM audit WHERE seq = 3",
     )  # fmt: skip
-    assert (4, "unlinked") in breaks(chain)
-    assert (4, "changed") in breaks(chain)
+    hashed_anew(signed, 4)
+    assert breaks(signed) == []
+    assert any("rows 4 to 6 were written anew" in what for what in said(signed))
+
+
+def test_audit_row_before_the_first_is_found(chain: House) -> None:
+    attack(
+        chain, "INSERT INTO audit SELECT 0, ts_us, actor, case_id, reason, action, subject, detail,"
+        " prev_hash, hash FROM audit WHERE seq = 1",
+    )  # fmt: skip
+    assert (0, "inserted") in breaks(chain)
 
 
 def test_audit_rows_reordered_are_found(chain: House) -> None:
@@ -101,17 +207,156 @@ def test_audit_rows_reordered_are_found(chain: House) -> None:
         chain, "UPDATE audit SET seq = 99 WHERE seq = 3", "UPDATE audit SET seq = 3 WHERE seq = 4",
         "UPDATE audit SET seq = 4 WHERE seq = 99",
     )  # fmt: skip
-    assert {seq for seq, _ in breaks(chain)} >= {3, 4}
+    found = breaks(chain)
+    assert {(3, "moved"), (4, "moved")} <= set(found)
+    assert {seq for seq, _ in found} == {3, 4, 5}
 
 
-def test_audit_log_emptied_is_found_by_a_noted_head(chain: House) -> None:
-    with chain.ledger.read() as tx:
-        head = audit.head(tx)
-    assert head == (ROWS, head[1] if head else "")
-    attack(chain, "DELETE FROM audit")
-    assert breaks(chain) == []  # an empty chain is whole: only a head kept elsewhere tells
-    with chain.ledger.read() as tx:
-        assert [b.what for b in audit.verify(tx, head[1] if head else None)] == ["cut"]
+def test_audit_rows_swapped_and_the_chain_hashed_anew_are_named(signed: House) -> None:
+    attack(
+        signed, "UPDATE audit SET seq = 99 WHERE seq = 3",
+        "UPDATE audit SET seq = 3 WHERE seq = 4", "UPDATE audit SET seq = 4 WHERE seq = 99",
+    )  # fmt: skip
+    hashed_anew(signed, 3)
+    assert any("rows 3 to 6 were written anew" in what for what in said(signed))
+
+
+def test_audit_chain_cut_below_its_head_is_named(signed: House) -> None:
+    attack(signed, "DELETE FROM audit WHERE seq >= 5")
+    assert breaks(signed) == []
+    assert said(signed) == ["audit rows 5 to 6 were signed and are gone: the end was cut off"]
+    with pytest.raises(DataLoss, match="row 6 was signed"):
+        sign_audit(signed.directory, ACTOR)
+    made = seal_day(signed.directory, ACTOR)  # footage is sealed all the same
+    assert made.audit_head is None
+    grow(signed, 5, 9, "eve")  # and grown again: the rows are others
+    assert said(signed) == [
+        "audit rows 5 to 6 were written anew: they are not the rows that were signed"
+    ]
+
+
+def test_audit_chain_cut_with_its_head_is_told_by_the_copy(signed: House) -> None:
+    attack(signed, "DELETE FROM audit WHERE seq >= 5", "DELETE FROM audit_head")
+    assert said(signed) == [
+        "audit head 1 lies on volume main and is not in the ledger: it was removed there",
+        "audit rows 5 to 6 were signed and are gone: the end was cut off",
+    ]
+
+
+def test_rows_that_no_head_covers_can_be_cut_and_only_a_noted_head_tells(signed: House) -> None:
+    with signed.ledger.read() as tx:
+        noted = audit.head(tx)
+    assert noted is not None
+    attack(signed, "DELETE FROM audit WHERE seq >= 9")
+    assert said(signed) == []
+    assert said(signed, noted[1]) == [
+        "the noted head is not in the audit chain: rows up to 8 were cut off or replaced"
+    ]
+    assert said(signed, heads(signed)[0].hash) == []  # a signed head can be noted as well
+
+
+def test_audit_log_emptied_is_found(signed: House) -> None:
+    attack(signed, "DELETE FROM audit", "DELETE FROM audit_head")
+    assert breaks(signed) == []  # an empty chain is whole
+    assert any("heads of another audit chain" in what for what in said(signed))
+
+
+@pytest.mark.parametrize(
+    "change", ["seq = 5", "row_hash = 'x'", "marks = 'x'", "made_us = 3", "step = 2", "number = 2"]
+)
+def test_forged_head_is_found_and_its_copy_stands_in(signed: House, change: str) -> None:
+    attack(signed, f"UPDATE audit_head SET {change}")
+    found = said(signed)
+    assert any("audit head" in what for what in found)
+    hashed_anew(signed, 3, actor="somebody else")
+    assert any("rows 3 to 6 were written anew" in what for what in said(signed))
+
+
+def test_head_made_anew_with_another_key_is_found(signed: House) -> None:
+    hashed_anew(signed, 3, actor="somebody else")
+    attack(signed, "DELETE FROM audit_head")
+    audit_heads.sign(signed.directory, Ed25519PrivateKey.generate(), ACTOR)
+    found = said(signed)
+    assert any("is signed by another key" in what for what in found)
+    assert any("rows 3 to 6 were written anew" in what for what in found)
+
+
+def test_chain_forged_with_our_key_is_told_by_the_copy(signed: House) -> None:
+    hashed_anew(signed, 3, actor="somebody else")
+    attack(signed, "DELETE FROM audit_head")
+    sign_audit(signed.directory, ACTOR)  # as one who holds the data directory, keys and all
+    assert any("is another on volume main than in the ledger" in what for what in said(signed))
+
+
+def test_head_removed_from_between_is_found(signed: House) -> None:
+    sign_audit(signed.directory, ACTOR)
+    attack(signed, "DELETE FROM audit_head WHERE number = 1")
+    assert any("audit head 1 is missing" in what for what in said(signed))
+    assert any("audit head 1 lies on volume main" in what for what in said(signed))
+
+
+def test_signature_forged_is_found(signed: House) -> None:
+    attack(signed, "UPDATE audit_head SET signature = x'00'")
+    assert said(signed) == ["audit head 1 does not bear this installation's signature"]
+
+
+def test_copy_that_differs_is_found_and_one_that_is_no_copy_is_a_notice(signed: House) -> None:
+    (path,) = copies(signed)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    volumes = dict(signed.directory.archive.volumes)
+    (finding,) = check_audit(signed.directory, volumes)
+    assert (finding.loss, "no whole copy of an audit head" in finding.what()) == (False, True)
+    path.write_bytes(whole)
+    with signed.ledger.read() as tx:
+        head = audit_heads.newest(tx)
+    assert head is not None
+    key = Ed25519PrivateKey.generate()
+    forged = audit_heads.remade(head, key, seq=5)
+    path.write_bytes(audit_heads.copy_of(forged, key.public_key()))
+    assert said(signed) == [
+        "audit head 1 is another on volume main than in the ledger: one of them was replaced"
+    ]
+
+
+def test_copy_that_is_gone_is_a_notice_and_comes_back(signed: House) -> None:
+    shutil.rmtree(signed.root / "volumes/main/.audit")
+    (finding,) = check(signed.directory, Level.PRESENCE)
+    assert (finding.loss, finding.volume) == (False, "main")
+    sign_audit(signed.directory, ACTOR)
+    assert len(copies(signed)) == 2
+    assert list(check(signed.directory, Level.PRESENCE)) == []
+
+
+def test_heads_of_a_key_lost_and_made_anew_are_a_notice(signed: House) -> None:
+    before = heads(signed)[0].key_id
+    (signed.root / "keys" / SEAL_KEY).unlink()
+    signed.clock.forward(1)
+    sign_audit(signed.directory, ACTOR)
+    assert said(signed) == []
+    assert [head.key_id == before for head in heads(signed)] == [True, False]
+    hashed_anew(signed, 3, actor="somebody else")
+    assert any("rows 3 to 10 were written anew" in what for what in said(signed))
+
+
+def test_busy_day_is_named_by_the_span_of_a_mark(
+    chain: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_heads, "MOST_MARKS", 3)
+    grow(chain, ROWS + 1, 10)
+    sign_audit(chain.directory, ACTOR)  # 10 rows, 3 marks: 4 rows to each
+    assert said(chain) == []
+    hashed_anew(chain, 6, actor="somebody else")
+    assert said(chain) == [
+        "audit rows 5 to 10 were written anew: they are not the rows that were signed"
+    ]
+
+
+def test_a_chain_that_nothing_was_added_to_is_not_signed_again(signed: House) -> None:
+    first = sign_audit(signed.directory, ACTOR)
+    assert sign_audit(signed.directory, ACTOR) == first
+    assert first is not None
+    assert first.number == 2
 
 
 def test_check_names_the_row_under_its_invariant(chain: House) -> None:
@@ -119,3 +364,13 @@ def test_check_names_the_row_under_its_invariant(chain: House) -> None:
     (finding,) = check(chain.directory, Level.PRESENCE)
     assert (finding.invariant, finding.loss) == (10, True)
     assert "row 5" in finding.what()
+
+
+def test_copy_says_what_the_head_says_and_who_signed_it(signed: House) -> None:
+    (path,) = copies(signed)
+    found = json.loads(path.read_bytes())
+    (head,) = heads(signed)
+    assert audit_heads.read_copy(path) == head
+    assert (found["seq"], found["key_id"]) == (ROWS, head.key_id)
+    key = Ed25519PrivateKey.generate()
+    assert key_id_of(key.public_key()) != head.key_id

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from storage import audit
+from storage.audit import Asked
+from storage.audit_digest import COLUMNS, digest_of
+from storage.audit_reading import page
 from storage.vocabulary import Actor
 from tests.storage.media import House
 
@@ -38,6 +49,40 @@ def test_rows_are_found_by_who_why_and_what(house: House) -> None:
         (newest,) = audit.rows(tx, limit=1, newest_first=True)
         assert newest.subject == "b"
         assert audit.rows(tx, actor="li.wei")[0].detail == '{"text":"红衣 person","top":3}'
+
+
+def test_rows_of_a_camera_are_those_that_name_it(house: House) -> None:
+    log(house, "gate", "gate-2", "square, gate", "gate%", "x")
+    with house.ledger.write() as tx:
+        for detail in ({"camera": "gate"}, {"cameras": ["a", "gate"]}, {"text": "gate"}):
+            audit.record(tx, Actor("eve"), "search", "y", at_us=7, detail=detail)
+    with house.ledger.read() as tx:
+        found = [row.seq for row in audit.find(tx, Asked(camera="gate"))]
+        assert found == [2, 4, 7, 8]
+        assert [row.seq for row in audit.find(tx, Asked(camera="gate", actor="eve"))] == [7, 8]
+
+
+def test_rows_of_a_span_and_pages_of_them(house: House) -> None:
+    for at_us in (10, 20, 30, 40):
+        with house.ledger.write() as tx:
+            audit.record(tx, Actor("eve"), "search", "y", at_us=at_us)
+    asked = Asked(from_us=10, to_us=40)
+    with house.ledger.read() as tx:
+        assert [row.ts_us for row in audit.find(tx, asked)] == [10, 20, 30]
+    assert [row.seq for row in page(house.directory, asked, 2)] == [4, 3]
+    assert [row.seq for row in page(house.directory, replace(asked, before=3), 2)] == [2]
+
+
+@given(
+    st.tuples(
+        st.integers(0, 2**63 - 1), st.integers(), st.text(), st.none() | st.text(),
+        st.none() | st.text(), st.text(), st.text(), st.text(), st.text(),
+    )
+)  # fmt: skip
+def test_hash_is_that_of_canonical_json(values: tuple[Any, ...]) -> None:
+    named = dict(zip(COLUMNS, values, strict=False))
+    plain = json.dumps(named, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert digest_of(values) == hashlib.sha256(plain.encode()).hexdigest()
 
 
 def test_what_a_row_says_is_bound_by_its_hash_whatever_it_is(house: House) -> None:

@@ -11,12 +11,13 @@ from sqlalchemy import text
 
 from recorder.intake import Declaration, import_file
 from recorder.probe import Prober
+from storage import audit
 from storage.check import check
 from storage.directory import init_directory
 from storage.findings import Level
 from storage.ledger import Ledger
 from storage.rebuild import rebuild
-from storage.sealing import seal_day
+from storage.sealing import seal_day, sign_audit
 from storage.seals import inclusion_proof, leaf_of, verify_inclusion
 from storage.vocabulary import Actor
 from tests.storage.media import DAY_US, START_US, US, HandClock, House, avi_media
@@ -39,6 +40,26 @@ def house(tmp_path: Path, ledger: Ledger) -> Iterator[House]:  # noqa: F811
 
 def whats(house: House, level: Level = Level.HASH) -> list[str]:
     return [f.what() for f in check(house.directory, level)]
+
+
+def test_audit_chain_is_signed_and_what_is_touched_is_named(house: House) -> None:
+    def look(n: int) -> int:
+        return house.ledger.write_together(
+            lambda tx: audit.record(tx, Actor(f"p{n}"), "play", "gate", at_us=n)
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(look, range(20))) == list(range(2, 22))
+    head = sign_audit(house.directory, ACTOR)
+    assert head is not None
+    assert whats(house) == []
+    with house.ledger.write() as tx:
+        tx.execute(text("UPDATE audit SET actor = 'x' WHERE seq = 7"))
+        tx.execute(text("DELETE FROM audit WHERE seq >= 21"))
+    assert whats(house) == [
+        "audit row 7 was changed: its hash does not fit",
+        "audit row 21 was signed and is gone: the end was cut off",
+    ]
 
 
 def test_rows_are_sealed_proved_and_what_is_touched_is_named(house: House) -> None:
