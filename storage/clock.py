@@ -48,8 +48,14 @@ def plausible_us(now_us: int) -> int:
 
 
 def to_datetime(us: int, tz: str = "UTC") -> datetime:
-    """UTC microseconds → aware datetime in zone `tz`, exact to the microsecond."""
-    return (_EPOCH + timedelta(microseconds=us)).astimezone(zone(tz))
+    """UTC microseconds → aware datetime in zone `tz`, exact to the microsecond.
+
+    Invalid beyond the years 1 to 9999, which a number in an address may name.
+    """
+    try:
+        return (_EPOCH + timedelta(microseconds=us)).astimezone(zone(tz))
+    except OverflowError:
+        raise Invalid("time {time} lies outside 1971–2200; check the year", time=us) from None
 
 
 def from_datetime(when: datetime) -> int:

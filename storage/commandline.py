@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,15 @@ from storage.vocabulary import Actor
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+def _printable(text: str) -> str:
+    """What a camera said of itself must not steer the terminal of who reads it; blanks may stay."""
+    return "".join(
+        ch if ch.isprintable() or ch == "\n" or unicodedata.category(ch) == "Zs"
+        else f"\\x{ord(ch):02x}"
+        for ch in text
+    )  # fmt: skip
 
 
 class Invocation:
@@ -62,7 +72,7 @@ class Invocation:
         for column in columns:
             table.add_column(tr(column), overflow="fold")
         for row in rows:
-            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+            table.add_row(*(Text("" if cell is None else _printable(str(cell))) for cell in row))
         # No markup: a camera may be called [red]. Wide when piped: nothing folds what grep reads.
         wide = None if sys.stdout.isatty() else 400
         console = Console(highlight=False, markup=False, emoji=False, width=wide)

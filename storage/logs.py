@@ -23,7 +23,7 @@ def redact(text: str) -> str:
 
 
 class RedactedJson(logging.Formatter):
-    """time, level, logger, message; one line each."""
+    """time, level, logger, message; one line each, which no name in it can end or steer."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One JSON line."""
@@ -36,7 +36,8 @@ class RedactedJson(logging.Formatter):
         }
         if record.exc_info and logging.getLogger().isEnabledFor(logging.DEBUG):
             entry["trace"] = redact(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=False)
+        line = json.dumps(entry, ensure_ascii=False)
+        return "".join(ch if ch.isprintable() else json.dumps(ch)[1:-1] for ch in line)
 
 
 class CountRepeats(logging.Filter):

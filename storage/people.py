@@ -1,9 +1,9 @@
-"""People: users with argon2id hashes, lock-out, and server-side sessions."""
+"""People: users with argon2id hashes, and the lock-out after wrong passwords and codes."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
+import unicodedata
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -11,17 +11,17 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from storage import schema
+from storage import login_limits, schema
 from storage.clock import US
-from storage.errors import Conflict, Denied, Invalid, NotFound
+from storage.errors import Conflict, Invalid, NotFound
 from storage.ledger import Ledger
+from storage.login_tables import api_token, second_factor
 from storage.vocabulary import Role, User
 
 FREE_FAILURES = 5  # wrong passwords before waiting begins
 LONGEST_LOCK_S = 900
 SHORTEST_PASSWORD = 10
 _u = schema.user.c
-_s = schema.session.c
 _hasher = PasswordHasher()  # argon2id with the library's defaults (RFC 9106 low-memory profile)
 
 
@@ -35,6 +35,12 @@ def one_time_password() -> str:
     """Readable, 80 bits."""
     alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(4))
+
+
+def guarded_users(tx: Connection) -> set[int]:
+    """The keys of those whom a confirmed second factor guards."""
+    query = select(second_factor.c.user_id).where(second_factor.c.confirmed_us.is_not(None))
+    return set(tx.execute(query).scalars())
 
 
 def add_user(
@@ -52,6 +58,11 @@ def add_user(
         raise Invalid(
             "user name {name} must be 1–100 characters without spaces", name=repr(name[:40])
         )
+    if unicodedata.normalize("NFKC", name) != name or len(_look_alike_scripts(name)) > 1:
+        raise Invalid(
+            "user name {name} looks like another one: write it in one script and in plain letters",
+            name=repr(name[:40]),
+        )
     _check_password(password)
     try:
         with tx.begin_nested():
@@ -66,17 +77,23 @@ def add_user(
     return find_user(tx, name)
 
 
+def _look_alike_scripts(name: str) -> set[str]:
+    """Which of the scripts that share the shapes of letters a name is written in."""
+    words = {unicodedata.name(ch, "").partition(" ")[0] for ch in name if ch.isalpha()}
+    return words & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
+
+
 def find_user(tx: Connection, name: str) -> User:
     """By name."""
     row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
     if row is None:
         raise NotFound("user {user} is not known; `hindsight user list` shows them", user=name)
-    return _user(row)
+    return user_of_row(row)
 
 
 def users(tx: Connection) -> list[User]:
     """Everybody, by name."""
-    return [_user(r) for r in tx.execute(select(schema.user).order_by(_u.name)).mappings()]
+    return [user_of_row(r) for r in tx.execute(select(schema.user).order_by(_u.name)).mappings()]
 
 
 def set_user(
@@ -88,9 +105,11 @@ def set_user(
     lang: str | None = None,
     password: str | None = None,
     must_change: bool | None = None,
+    at_us: int = 0,
 ) -> User:
     """Change a person; a new password, a new role or disabling ends their sessions.
 
+    Disabling, at `at_us`, revokes their API tokens too: they do not come back with the person.
     Conflict when nobody would be left who may administer.
     """
     if (enabled is False or role not in (None, Role.ADMINISTRATOR)) and _is_last(tx, user):
@@ -112,20 +131,30 @@ def set_user(
         values |= {"password_hash": _hasher.hash(password), "failures": 0, "locked_until_us": None}
     if values:
         tx.execute(update(schema.user).where(_u.id == user.id).values(**values))
+    if enabled is False:
+        _revoke_tokens(tx, user, at_us)
     if role is not None or enabled is False or password is not None:
-        tx.execute(delete(schema.session).where(_s.user_id == user.id))
+        tx.execute(delete(schema.session).where(schema.session.c.user_id == user.id))
     return find_user(tx, user.name)
 
 
-def check_password(ledger: Ledger, name: str, password: str, now_us: int) -> User | None:
+def check_password(
+    ledger: Ledger, name: str, password: str, now_us: int, peer: str | None = None
+) -> User | None:
     """The user if name and password fit and the account is open, else None; the outcome counts.
 
-    After FREE_FAILURES wrong passwords each further one doubles the wait; Denied while it lasts.
+    After FREE_FAILURES wrong passwords each further one doubles the wait; Denied while it lasts,
+    for a name that nobody has as well. `peer` is where a login comes from: its failures count too.
     """
     with ledger.read() as tx:
+        if peer is not None:
+            login_limits.refuse_peer(tx, peer, now_us)
         fits = _password_fits(tx, name, password, now_us)
     with ledger.write() as tx:
-        return _count_login(tx, name, fits, now_us)
+        found = _count_login(tx, name, fits, now_us)
+        if found is None and peer is not None:
+            login_limits.count_peer(tx, peer, now_us)
+        return found
 
 
 def _password_fits(tx: Connection, name: str, password: str, now_us: int) -> bool:
@@ -135,72 +164,85 @@ def _password_fits(tx: Connection, name: str, password: str, now_us: int) -> boo
     flood of logins never keeps the recorder from the ledger.
     """
     row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
-    _refuse_if_locked(row, now_us)
+    _refuse_if_locked(tx, name, row, now_us)
+    decoy = _decoy()  # made for known names too, or the first unknown one would take twice as long
     try:
-        _hasher.verify(_decoy() if row is None else row["password_hash"], password)
+        _hasher.verify(decoy if row is None else row["password_hash"], password)
     except (VerificationError, InvalidHashError):
         return False
     return row is not None and bool(row["enabled"])
 
 
-def _refuse_if_locked(row: RowMapping | None, now_us: int) -> None:
-    if row is not None and (row["locked_until_us"] or 0) > now_us:
-        seconds = -(-(row["locked_until_us"] - now_us) // US)
-        raise Denied("too many wrong passwords; try again in {seconds} s", seconds=seconds)
+def _refuse_if_locked(tx: Connection, name: str, row: RowMapping | None, now_us: int) -> None:
+    if row is None:
+        login_limits.refuse_name(tx, name, now_us)
+    else:
+        login_limits.refuse(row["locked_until_us"], now_us)
 
 
 def _count_login(tx: Connection, name: str, fits: bool, now_us: int) -> User | None:
     """The user if the password fitted, else None and the count of failures grows."""
     row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
-    _refuse_if_locked(row, now_us)
+    _refuse_if_locked(tx, name, row, now_us)
     if row is None:
+        login_limits.count_name(tx, name, now_us, locked_until)
         return None
     if not fits:
-        failures = row["failures"] + 1
-        wait_s = min(2 ** max(0, failures - FREE_FAILURES), LONGEST_LOCK_S)
-        locked = now_us + wait_s * US if failures >= FREE_FAILURES else None
-        tx.execute(
-            update(schema.user)
-            .where(_u.id == row["id"])
-            .values(failures=failures, locked_until_us=locked)
-        )
+        count_failure(tx, row["id"], now_us)
         return None
+    if not has_factor(tx, row["id"]):
+        forgive(tx, row["id"])  # or knowing the password would give new guesses at the code
+    return user_of_row(row)
+
+
+def locked_until(failures: int, now_us: int) -> int | None:
+    """Until when a name waits after so many failures in a row."""
+    if failures < FREE_FAILURES:
+        return None
+    wait_s: int = min(2 ** min(failures - FREE_FAILURES, 30), LONGEST_LOCK_S)
+    return now_us + wait_s * US
+
+
+def refuse_if_locked(tx: Connection, user: User, now_us: int) -> None:
+    """Denied while the account waits."""
+    until_us: int | None = tx.execute(select(_u.locked_until_us).where(_u.id == user.id)).scalar()
+    login_limits.refuse(until_us, now_us)
+
+
+def count_failure(tx: Connection, user_id: int, now_us: int) -> None:
+    """A wrong password or code of somebody known."""
+    failures: int = tx.execute(
+        update(schema.user)
+        .where(_u.id == user_id)
+        .values(failures=_u.failures + 1)
+        .returning(_u.failures)
+    ).scalar_one()
     tx.execute(
-        update(schema.user).where(_u.id == row["id"]).values(failures=0, locked_until_us=None)
+        update(schema.user)
+        .where(_u.id == user_id)
+        .values(locked_until_us=locked_until(failures, now_us))
     )
-    return _user(row)
 
 
-def open_session(tx: Connection, user: User, peer: str, now_us: int, hours: int) -> str:
-    """A fresh token (256 bits); only its hash is kept."""
-    tx.execute(delete(schema.session).where(_s.expires_us < now_us))
-    token = secrets.token_urlsafe(32)
+def forgive(tx: Connection, user_id: int) -> None:
+    """The count begins anew."""
+    tx.execute(update(schema.user).where(_u.id == user_id).values(failures=0, locked_until_us=None))
+
+
+def has_factor(tx: Connection, user_id: int) -> bool:
+    """Whether a confirmed second factor guards the account."""
+    query = select(second_factor.c.user_id).where(
+        second_factor.c.user_id == user_id, second_factor.c.confirmed_us.is_not(None)
+    )
+    return tx.execute(query).first() is not None
+
+
+def _revoke_tokens(tx: Connection, user: User, at_us: int) -> None:
     tx.execute(
-        insert(schema.session).values(
-            token_hash=_token_hash(token), user_id=user.id, created_us=now_us, seen_us=now_us,
-            expires_us=now_us + hours * 3600 * US, peer=peer[:100],
-        )
-    )  # fmt: skip
-    return token
-
-
-def session_user(tx: Connection, token: str, now_us: int) -> User | None:
-    """Whose session it is, None when it ended or the person was disabled."""
-    row = (
-        tx.execute(
-            select(schema.user)
-            .join(schema.session, _s.user_id == _u.id)
-            .where(_s.token_hash == _token_hash(token), _s.expires_us > now_us, _u.enabled)
-        )
-        .mappings()
-        .first()
+        update(api_token)
+        .where(api_token.c.user_id == user.id, api_token.c.revoked_us.is_(None))
+        .values(revoked_us=at_us, revoked_by="user.set")
     )
-    return None if row is None else _user(row)
-
-
-def close_session(tx: Connection, token: str) -> None:
-    """Log out."""
-    tx.execute(delete(schema.session).where(_s.token_hash == _token_hash(token)))
 
 
 def _is_last(tx: Connection, user: User) -> bool:
@@ -209,16 +251,13 @@ def _is_last(tx: Connection, user: User) -> bool:
     return list(tx.execute(query).scalars()) == [user.id]
 
 
-def _token_hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def _check_password(password: str) -> None:
     if len(password) < SHORTEST_PASSWORD or len(password) > 1000:
         raise Invalid("a password needs 10 to 1000 characters; choose another")
 
 
-def _user(row: RowMapping) -> User:
+def user_of_row(row: RowMapping) -> User:
+    """A row of the table `user` as a person."""
     return User(
         id=row["id"], name=row["name"], role=Role(row["role"]), enabled=bool(row["enabled"]),
         lang=row["lang"], created_us=row["created_us"], must_change=bool(row["must_change"]),

@@ -157,6 +157,7 @@ class User:
     lang: str
     created_us: int
     must_change: bool  # one-time password not yet changed
+    scope: frozenset[str] | None = None  # verbs of the API token they come with; None: a login
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +211,8 @@ class Actor:
     name: str  # user name, or 'command line (uid …)'
     case_id: str | None = None
     reason: str | None = None
+    token: str | None = None  # number and name of the API token they came with
+
+    def under(self, case_id: str | None, reason: str | None) -> Actor:
+        """The same, for this case and reason."""
+        return Actor(self.name, case_id, reason, self.token)

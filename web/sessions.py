@@ -1,27 +1,34 @@
-"""Logging in and out: the server-side session, its cookie, and the audit rows around it."""
+"""Logging in and out: sessions, second factor, API tokens, the cookie, and the audit rows."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from contextlib import suppress
+from typing import ClassVar, NamedTuple
 
 from flask import Request
 from werkzeug.wrappers import Response
 
-from storage import audit
+from storage import audit, login_limits, second_factor
+from storage.api_tokens import USED_EVERY_S, ApiToken, touch_token, user_of_token
+from storage.clock import US
 from storage.directory import DataDirectory
-from storage.errors import Denied
+from storage.errors import Denied, ResourceExhausted, Unavailable
 from storage.i18n import N_
-from storage.people import (
-    check_password,
+from storage.login_sessions import (
+    PENDING_S,
+    SEEN_EVERY_S,
     close_session,
-    find_user,
+    end_sessions,
+    find_session,
     open_session,
-    session_user,
-    set_user,
+    touch_session,
 )
+from storage.people import check_password, find_user, has_factor, set_user
 from storage.vocabulary import Actor, User
 
 COOKIE = "hindsight_session"
+API = "/api/v1/"  # API tokens work here and nowhere else
+BEARER = "bearer "  # in any case, RFC 9110
 
 
 class NotLoggedIn(Denied):
@@ -43,30 +50,91 @@ class WrongPassword(Denied):
     kind: ClassVar[str] = "not-logged-in"
 
 
-def log_in(directory: DataDirectory, name: str, password: str, peer: str) -> tuple[User, str]:
-    """(user, fresh session token). Denied when they do not fit or the account is locked.
+class Login(NamedTuple):
+    """A login that got so far. `pending`: the token is good for giving the code only."""
 
-    A failure is counted and audited, and both are committed before the answer leaves.
+    user: User
+    token: str
+    pending: bool = False
+
+
+class Came(NamedTuple):
+    """Who asks: by the cookie of a login, or by an API token."""
+
+    user: User | None
+    session_token: str
+    api_token: ApiToken | None = None
+
+
+def log_in(directory: DataDirectory, name: str, password: str, peer: str) -> Login:
+    """A fresh session, pending where a second factor guards the account.
+
+    Denied when name and password do not fit or a wait lasts. A failure is counted and audited,
+    and both are committed before the answer leaves.
     """
+    found = _passed(directory, name, password, peer)
     now_us = directory.clock.now_us()
-    found = check_password(directory.ledger, name, password, now_us)
     with directory.ledger.write() as tx:
-        if found is None:
-            audit.record(
-                tx, Actor(name[:100]), "login_failed", name[:100],
-                at_us=now_us, detail={"peer": peer},
-            )  # fmt: skip
-            token = ""
-        else:
-            token = open_session(
-                tx, found, peer, now_us, directory.settings.web.session_hours
-            )  # fmt: skip
+        pending = has_factor(tx, found.id)
+        hours = directory.settings.web.session_hours
+        token = open_session(tx, found, peer, now_us, hours, pending=pending)
+        if not pending:
             audit.record(
                 tx, Actor(found.name), "login", found.name, at_us=now_us, detail={"peer": peer}
             )
-    if found is None:
-        raise WrongPassword(N_("name or password is wrong; check both and try again"))
-    return found, token
+    return Login(found, token, pending)
+
+
+def log_in_at_once(
+    directory: DataDirectory, name: str, password: str, code: str | None, peer: str
+) -> Login:
+    """As `log_in`, for programs: password and code together."""
+    login = log_in(directory, name, password, peer)
+    if not login.pending:
+        return login
+    if code is None:
+        with directory.ledger.write() as tx:
+            close_session(tx, login.token)
+        raise WrongPassword(N_("a second factor guards this account; send its code as `code`"))
+    return give_code(directory, login.token, code, peer)
+
+
+def give_code(directory: DataDirectory, token: str, code: str, peer: str) -> Login:
+    """The second half of a login: a whole session, under a fresh token, for a pending one.
+
+    NotLoggedIn when there is none, Denied while a wait lasts, WrongPassword when the code is wrong.
+    """
+    now_us, vault = directory.clock.now_us(), directory.vault()
+    with directory.ledger.write() as tx:
+        login_limits.refuse_peer(tx, peer, now_us)
+        half = find_session(tx, token, now_us, PENDING_S, pending=True)
+        if half is None:
+            raise NotLoggedIn.again()
+        user = half[0]
+        taken = second_factor.check(tx, vault, user, code, now_us)
+        detail = {"peer": peer, "second_factor": taken or "wrong"}
+        if taken is None:
+            login_limits.count_peer(tx, peer, now_us)
+            audit.record(
+                tx, Actor(user.name), "login_failed", user.name, at_us=now_us, detail=detail
+            )
+            fresh = ""
+        else:
+            close_session(tx, token)
+            fresh = open_session(tx, user, peer, now_us, directory.settings.web.session_hours)
+            audit.record(tx, Actor(user.name), "login", user.name, at_us=now_us, detail=detail)
+    if taken is None:
+        raise WrongPassword(
+            N_("this code is wrong, too old, or was used before; wait for the next one")
+        )
+    return Login(user, fresh)
+
+
+def pending_user(directory: DataDirectory, token: str) -> User | None:
+    """Whose code is due."""
+    with directory.ledger.read() as tx:
+        half = find_session(tx, token, directory.clock.now_us(), PENDING_S, pending=True)
+    return None if half is None else half[0]
 
 
 def log_out(directory: DataDirectory, user: User, token: str) -> None:
@@ -77,6 +145,13 @@ def log_out(directory: DataDirectory, user: User, token: str) -> None:
         audit.record(tx, Actor(user.name), "logout", user.name, at_us=now_us)
 
 
+def prove(directory: DataDirectory, user: User, password: str, peer: str) -> None:
+    """WrongPassword unless it is theirs: before what a stolen session must not do."""
+    now_us = directory.clock.now_us()
+    if check_password(directory.ledger, user.name, password, now_us, peer) is None:
+        raise WrongPassword(N_("the current password is wrong; nothing was changed"))
+
+
 def change_password(
     directory: DataDirectory, user: User, current: str | None, new: str, peer: str
 ) -> str:
@@ -84,16 +159,53 @@ def change_password(
 
     `current` is None only where the login itself has just proven it (first login).
     """
+    if current is not None:
+        prove(directory, user, current, peer)
     now_us = directory.clock.now_us()
-    if current is not None and (
-        check_password(directory.ledger, user.name, current, now_us) is None
-    ):
-        raise WrongPassword(N_("the current password is wrong; nothing was changed"))
     with directory.ledger.write() as tx:
         changed = set_user(tx, user, password=new, must_change=False)
         audit.record(tx, Actor(user.name), "password_changed", user.name, at_us=now_us)
         token = open_session(tx, changed, peer, now_us, directory.settings.web.session_hours)
     return token
+
+
+def confirm_factor(
+    directory: DataDirectory, user: User, code: str, peer: str
+) -> tuple[list[str], str]:
+    """(recovery codes, fresh session token): every other session of the user ends."""
+    now_us, vault = directory.clock.now_us(), directory.vault()
+    with directory.ledger.write() as tx:
+        codes = second_factor.confirm(tx, vault, user, code, now_us)
+        audit.record(tx, Actor(user.name), "second_factor.add", user.name, at_us=now_us)
+        end_sessions(tx, user)
+        token = open_session(tx, user, peer, now_us, directory.settings.web.session_hours)
+    return codes, token
+
+
+def remove_factor(directory: DataDirectory, user: User, code: str, peer: str) -> str:
+    """Take it off, by a code of it. Every session of the user ends; the token of a fresh one."""
+    now_us, vault = directory.clock.now_us(), directory.vault()
+    with directory.ledger.write() as tx:
+        taken = second_factor.check(tx, vault, user, code, now_us)
+        token = ""
+        if taken is not None:
+            second_factor.remove(tx, user)
+            audit.record(tx, Actor(user.name), "second_factor.remove", user.name, at_us=now_us)
+            end_sessions(tx, user)
+            token = open_session(tx, user, peer, now_us, directory.settings.web.session_hours)
+    if not token:
+        raise WrongPassword(
+            N_("this code is wrong, too old, or was used before; wait for the next one")
+        )
+    return token
+
+
+def factor_is_due(directory: DataDirectory, user: User) -> bool:
+    """Whether the settings want a second factor of this role, and there is none."""
+    if user.role not in directory.settings.web.second_factor:
+        return False
+    with directory.ledger.read() as tx:
+        return not has_factor(tx, user.id)
 
 
 def set_language(directory: DataDirectory, user: User, lang: str) -> None:
@@ -103,14 +215,30 @@ def set_language(directory: DataDirectory, user: User, lang: str) -> None:
             set_user(tx, find_user(tx, user.name), lang=lang)
 
 
-def load(directory: DataDirectory, request: Request) -> tuple[User | None, str]:
-    """(user, token) of the cookie; (None, '') when there is none or it ended."""
-    token = request.cookies.get(COOKIE, "")
+def load(directory: DataDirectory, request: Request) -> Came:
+    """Who asks. A request to the API that brings an API token is judged by it alone."""
+    header = request.headers.get("Authorization", "")
+    if request.path.startswith(API) and header.lower().startswith(BEARER):
+        return _by_api_token(directory, header[len(BEARER) :].strip())
+    token = cookie(request)
     if not token:
-        return None, ""
+        return Came(None, "")
+    now_us, idle_s = directory.clock.now_us(), directory.settings.web.idle_minutes * 60
     with directory.ledger.read() as tx:
-        found = session_user(tx, token, directory.clock.now_us())
-    return (found, token) if found else (None, "")
+        found = find_session(tx, token, now_us, idle_s)
+    if found is None:
+        return Came(None, "")
+    user, session = found
+    if abs(now_us - session.seen_us) >= SEEN_EVERY_S * US:
+        # A full disk must not close the door to whoever comes to make room.
+        with suppress(ResourceExhausted, Unavailable), directory.ledger.write() as tx:
+            touch_session(tx, session, now_us)
+    return Came(user, token)
+
+
+def cookie(request: Request) -> str:
+    """The token a browser brings."""
+    return request.cookies.get(COOKIE, "")
 
 
 def set_cookie(response: Response, token: str, *, hours: int, secure: bool) -> None:
@@ -124,3 +252,30 @@ def set_cookie(response: Response, token: str, *, hours: int, secure: bool) -> N
 def forget_cookie(response: Response) -> None:
     """Take it back."""
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+
+
+def _passed(directory: DataDirectory, name: str, password: str, peer: str) -> User:
+    now_us = directory.clock.now_us()
+    found = check_password(directory.ledger, name, password, now_us, peer)
+    if found is None:
+        with directory.ledger.write() as tx:
+            audit.record(
+                tx, Actor(name[:100]), "login_failed", name[:100],
+                at_us=now_us, detail={"peer": peer},
+            )  # fmt: skip
+        raise WrongPassword(N_("name or password is wrong; check both and try again"))
+    return found
+
+
+def _by_api_token(directory: DataDirectory, token: str) -> Came:
+    now_us = directory.clock.now_us()
+    with directory.ledger.read() as tx:
+        found = user_of_token(tx, token, now_us)
+    if found is None:
+        return Came(None, "")
+    user, known = found
+    if known.used_us is None or now_us - known.used_us >= USED_EVERY_S * US:
+        with suppress(ResourceExhausted, Unavailable), directory.ledger.write() as tx:
+            touch_token(tx, known, now_us)
+    # Pictures and media are signed for a login and not served to tokens: nobody holds this text.
+    return Came(user, f"api token {known.id}", known)

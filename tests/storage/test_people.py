@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection, select
 
-from storage import people
+from storage import login_limits, login_sessions, people
 from storage.clock import US
 from storage.errors import Conflict, Denied, Invalid, NotFound
+from storage.login_tables import login_limit
 from storage.vocabulary import Role, User
 from tests.storage.media import House
 
@@ -20,6 +22,11 @@ def person(house: House, name: str = "li.wei", role: Role = Role.INVESTIGATOR) -
 
 def login(house: House, password: str, name: str = "li.wei") -> User | None:
     return people.check_password(house.ledger, name, password, house.clock.now)
+
+
+def whose(tx: Connection, token: str, now_us: int) -> User | None:
+    found = login_sessions.find_session(tx, token, now_us, idle_s=10**6)
+    return None if found is None else found[0]
 
 
 def test_wrong_passwords_lock_for_ever_longer_and_the_right_one_forgives(house: House) -> None:
@@ -40,17 +47,84 @@ def test_wrong_passwords_lock_for_ever_longer_and_the_right_one_forgives(house: 
     assert login(house, RIGHT) is not None
 
 
-def test_an_unknown_name_is_no_error_and_no_row(house: House) -> None:
-    assert login(house, RIGHT, "nobody") is None
+def test_an_unknown_name_is_locked_like_a_known_one(house: House) -> None:
+    """Or the lock would tell which names are known."""
+    person(house)
+    heard: dict[str, list[str]] = {}
+    for name in ("li.wei", "nobody"):
+        for _ in range(people.FREE_FAILURES + 2):
+            try:
+                assert login(house, WRONG, name) is None
+                heard.setdefault(name, []).append("wrong")
+            except Denied as locked:
+                heard.setdefault(name, []).append(str(locked))
+                house.clock.forward(int(locked.fields["seconds"]) * US)
+    assert heard["li.wei"] == heard["nobody"]
+    with house.ledger.read() as tx:
+        assert [user.name for user in people.users(tx)] == ["admin", "li.wei"]
+
+
+def fail_from(house: House, address: str, times: int) -> None:
+    with house.ledger.write() as tx:
+        for _ in range(times):
+            login_limits.count_peer(tx, address, house.clock.now)
+
+
+def test_many_names_from_one_address_make_it_wait_but_not_for_long(house: House) -> None:
+    person(house)
+    address, other = "2001:db8::1", "2001:db8:0:1::1"
+    for name in ("name1", "name2"):
+        assert people.check_password(house.ledger, name, WRONG, house.clock.now, address) is None
+    fail_from(house, address, login_limits.FREE_FAILURES_OF_PEER - 2)
+    waits = []
+    for _ in range(7):
+        with pytest.raises(Denied, match="try again in") as refused:  # its neighbour in the /64
+            people.check_password(house.ledger, "li.wei", RIGHT, house.clock.now, "2001:db8::2")
+        waits.append(int(refused.value.fields["seconds"]))
+        house.clock.forward(waits[-1] * US)
+        fail_from(house, address, 1)
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    assert people.check_password(house.ledger, "li.wei", RIGHT, house.clock.now, other)
+    house.clock.forward(3600 * US)  # forgiven by the minute
+    fail_from(house, address, login_limits.FREE_FAILURES_OF_PEER - 1)
+    assert people.check_password(house.ledger, "li.wei", RIGHT, house.clock.now, address)
+
+
+def test_what_is_kept_of_failures_is_bounded_and_forgets_the_oldest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_limits, "MOST_ROWS", 20)
+    with house.ledger.write() as tx:
+        for number in range(60):
+            house.clock.forward(US)
+            login_limits.count_name(tx, f"name{number}", house.clock.now, people.locked_until)
+        kept = list(tx.execute(select(login_limit.c.seen_us)).scalars())
+    assert len(kept) == 20
+    assert max(kept) == house.clock.now
+    assert min(kept) == house.clock.now - 19 * US
+
+
+def test_an_idle_session_ends_and_one_in_use_does_not(house: House) -> None:
+    user = person(house)
+    with house.ledger.write() as tx:
+        token = login_sessions.open_session(tx, user, "192.0.2.1", house.clock.now, hours=12)
+        for _ in range(3):
+            house.clock.forward(50 * 60 * US)
+            found = login_sessions.find_session(tx, token, house.clock.now, 3600)
+            assert found is not None
+            login_sessions.touch_session(tx, found[1], house.clock.now)
+        house.clock.forward(3600 * US)
+        assert login_sessions.find_session(tx, token, house.clock.now, 3600) is None
+        assert login_sessions.sessions_of(tx, user, house.clock.now, 3600) == []
 
 
 def test_a_disabled_person_cannot_log_in_and_is_logged_out(house: House) -> None:
     user = person(house)
     with house.ledger.write() as tx:
-        token = people.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
-        assert people.session_user(tx, token, house.clock.now) == user
+        token = login_sessions.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
+        assert whose(tx, token, house.clock.now) == user
         people.set_user(tx, user, enabled=False)
-        assert people.session_user(tx, token, house.clock.now) is None
+        assert whose(tx, token, house.clock.now) is None
     assert login(house, RIGHT) is None
 
 
@@ -60,18 +134,18 @@ def test_a_change_of_role_or_password_ends_sessions(
 ) -> None:
     user = person(house)
     with house.ledger.write() as tx:
-        token = people.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
+        token = login_sessions.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
         people.set_user(tx, user, **change)  # type: ignore[arg-type]
-        assert people.session_user(tx, token, house.clock.now) is None
+        assert whose(tx, token, house.clock.now) is None
 
 
 def test_a_session_ends_by_itself_and_its_token_is_not_kept(house: House) -> None:
     user = person(house)
     with house.ledger.write() as tx:
-        token = people.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
-        assert people.session_user(tx, token, house.clock.now + 3600 * US) is None
-        people.close_session(tx, token)
-        assert people.session_user(tx, token, house.clock.now) is None
+        token = login_sessions.open_session(tx, user, "127.0.0.1", house.clock.now, hours=1)
+        assert whose(tx, token, house.clock.now + 3600 * US) is None
+        login_sessions.close_session(tx, token)
+        assert whose(tx, token, house.clock.now) is None
     assert token.encode() not in b"".join(
         path.read_bytes() for path in house.root.glob("ledger.db*")
     )

@@ -1,4 +1,4 @@
-"""A person's own account: password and language."""
+"""A person's own account: password, language, and what else hangs on it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from werkzeug.wrappers import Response
 
 from storage.errors import HindsightError, Invalid
 from storage.i18n import tr
+from storage.login_sessions import sessions_of, token_hash
+from storage.people import has_factor
 from web import context, sessions
 from web.blueprints.auth import give_session
 
@@ -15,8 +17,16 @@ account = Blueprint("account", __name__, url_prefix="/account")
 
 @account.get("")
 def page() -> str:
-    """What is known of the person, and the form for another password."""
-    return render_template("account.html")
+    """What is known of the person, their sessions, and the form for another password."""
+    directory, user = context.directory(), context.user()
+    idle_s = directory.settings.web.idle_minutes * 60
+    with directory.ledger.read() as tx:
+        there = has_factor(tx, user.id)
+        sessions_there = sessions_of(tx, user, context.now_us(), idle_s)
+    return render_template(
+        "account.html", there=there, sessions=sessions_there,
+        this=token_hash(context.session_token()),
+    )  # fmt: skip
 
 
 @account.post("")

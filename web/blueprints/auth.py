@@ -48,7 +48,7 @@ def log_in() -> Response:
     name = request.form.get("name", "").strip()
     back = request.form.get("next", "")
     try:
-        _, token = sessions.log_in(
+        found = sessions.log_in(
             context.directory(), name, request.form.get("password", ""), context.peer()
         )
     except Denied as error:
@@ -57,8 +57,38 @@ def log_in() -> Response:
         )
         return make_response(page, error.http_status)
     session.clear()  # the form token of before the login dies with it
+    if found.pending:
+        response = redirect(url_for("auth.code", next=back or None))
+    else:
+        response = redirect(local_path(back))
+    give_session(response, found.token)
+    return response
+
+
+@auth.get("/login/code")
+def code() -> str | Response:
+    """The form for the code of the second factor, between the password and the desk."""
+    if sessions.pending_user(context.directory(), sessions.cookie(request)) is None:
+        return redirect(url_for("auth.login", next=request.args.get("next")))
+    return render_template("code.html", next=request.args.get("next", ""), error=None)
+
+
+@auth.post("/login/code")
+def give_code() -> Response:
+    """Check it; a fresh session each time."""
+    back, given = request.form.get("next", ""), request.form.get("code", "")
+    try:
+        found = sessions.give_code(
+            context.directory(), sessions.cookie(request), given, context.peer()
+        )
+    except sessions.NotLoggedIn:
+        return redirect(url_for("auth.login", next=back or None))
+    except Denied as error:
+        page = render_template("code.html", next=back, error=error.text(current_language()))
+        return make_response(page, error.http_status)
+    session.clear()
     response = redirect(local_path(back))
-    give_session(response, token)
+    give_session(response, found.token)
     return response
 
 
