@@ -6,42 +6,68 @@ web server share theirs: two exports at once would write each other's manifests.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bagit
 
 from storage.durable import sha256_file
 
+if TYPE_CHECKING:
+    from evidence.signing import Signer
+
 FINGERPRINT, TAGS = "fingerprint-sha256.txt", "tagmanifest-sha256.txt"
+CERTIFICATE, SIGNATURE, STAMP = "certificate.pem", "fingerprint-sha256.txt.sig", "timestamp.tsr"
 VERIFIER = Path(__file__).with_name("verify_bundle.py")
 
 
-def make_bag(folder: Path, info: Mapping[str, str]) -> str:
+def make_bag(folder: Path, info: Mapping[str, str], beside: Mapping[str, str]) -> str:
     """Move all of `folder` into its data/, hash it anew from disk, add the verifier.
 
-    Returns the fingerprint: the SHA-256 of the tag manifest, which stands for every file.
-    OSError as the system gives it.
+    `beside` are texts to lie next to it, by name. Returns the fingerprint: the SHA-256 of the tag
+    manifest, which stands for every file. OSError as the system gives it.
     """
     # -P and our own path: what lies in the working directory is never imported.
     places = os.pathsep.join(place for place in sys.path if place)
     done = subprocess.run(
         [sys.executable, "-P", "-m", "evidence.bagging", str(folder)],
-        input=json.dumps(dict(info)), capture_output=True, text=True, check=False,
+        input=json.dumps([dict(info), dict(beside)]), capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": places},
     )  # fmt: skip
     if done.returncode:
         # The child's last line is an error number, or what bagit has to say.
         words = (done.stderr.strip().splitlines() or ["bagit"])[-1]
         raise OSError(int(words), folder.name) if words.isdigit() else OSError(words)
-    fingerprint = sha256_file(folder / TAGS)
+    return sha256_file(folder / TAGS)
+
+
+def sign_bag(folder: Path, fingerprint: str, stamp: bytes | None, signer: Signer) -> None:
+    """Add what no list can hold: the time stamp, the fingerprint file over both, its signature."""
     # In the form of sha256sum, so that `sha256sum -c` starts the chain of checks.
-    (folder / FINGERPRINT).write_text(f"{fingerprint}  {TAGS}\n", encoding="utf-8")
-    return fingerprint
+    text = f"{fingerprint}  {TAGS}\n"
+    if stamp is not None:
+        (folder / STAMP).write_bytes(stamp)
+        text += f"{hashlib.sha256(stamp).hexdigest()}  {STAMP}\n"
+    (folder / FINGERPRINT).write_bytes(text.encode())
+    (folder / SIGNATURE).write_bytes(signer.key.sign(text.encode()))
+
+
+def unmake_bag(folder: Path, keep: Collection[str]) -> None:
+    """Bring those entries of data/ back up and remove everything else."""
+    for entry in folder.iterdir():
+        if entry.name != "data":
+            entry.unlink()
+    for entry in (folder / "data").iterdir():
+        if entry.name in keep:
+            entry.rename(folder / entry.name)
+    shutil.rmtree(folder / "data")
 
 
 def payload(folder: Path) -> dict[str, str]:
@@ -52,9 +78,12 @@ def payload(folder: Path) -> dict[str, str]:
 
 def _main(folder: str) -> int:
     try:
-        bag = bagit.make_bag(folder, json.load(sys.stdin), checksums=["sha256"])
+        info, beside = json.load(sys.stdin)
+        bag = bagit.make_bag(folder, info, checksums=["sha256"])
         (Path(folder) / "verify.py").write_bytes(VERIFIER.read_bytes())
-        bag.save()  # once more, for the tag manifest to know verify.py
+        for name, text in beside.items():
+            (Path(folder) / name).write_bytes(text.encode())
+        bag.save()  # once more, for the tag manifest to know these
         # bagit puts one blank between hash and name there; sha256sum wants two, as everywhere.
         tags = Path(folder) / TAGS
         lines = sorted(tags.read_text(encoding="utf-8").splitlines())

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 from ulid import ULID
 
-from evidence import manifest, verify_bundle
+from evidence import verify_bundle
 from evidence.absences import Absence
-from evidence.bagging import make_bag, payload
+from evidence.bagging import payload
+from evidence.closing import close_bag
 from evidence.custody import custody
-from evidence.manifest import Heading, Part, gap_document, measured_spans
+from evidence.manifest import Heading, Part, Timestamp, gap_document, measured_spans
 from evidence.originals import allowance_us, copy_original
 from evidence.plan import CameraPlan, Plan, make_plan
 from evidence.playable import NotPlayable, Playable, cut
-from evidence.report import report
+from evidence.proofs import seal_footage
+from evidence.signing import Signer, signer
 from evidence.workshop import Workshop, destination, require_space, writing
 from evidence.zipping import zip_bag
 from storage import audit
-from storage.cases import find_open_case
-from storage.clock import US, rfc3339, to_datetime
+from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
-from storage.errors import DataLoss, Denied, Invalid
+from storage.errors import DataLoss, Invalid
+from storage.purpose import require_purpose
+from storage.rights import Verb
 from storage.timeline import total_us
 from storage.vocabulary import Actor, Camera, Case, Span
 
@@ -57,6 +58,8 @@ class ExportResult:
     asked: Span
     size_bytes: int  # of the originals
     cameras: tuple[CameraResult, ...]
+    signer: Signer
+    timestamp: Timestamp | None  # None: no authority is named in the settings
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -64,6 +67,8 @@ class ExportResult:
             "path": str(self.path),
             "export": self.export,
             "fingerprint": self.fingerprint,
+            "signed_by": self.signer.document(),
+            "timestamp": None if self.timestamp is None else self.timestamp.document(),
             "start": rfc3339(self.asked.start_us),
             "end": rfc3339(self.asked.end_us),
             "segments": sum(one.segments for one in self.cameras),
@@ -96,13 +101,16 @@ def export(
     out: Path,
     actor: Actor,
     progress: Progress | None = None,
+    still_allowed: Callable[[Connection], object] = lambda _: None,
 ) -> ExportResult:
     """Build, prove and publish the bundle `out`: a folder, or a zip if its name ends in .zip.
 
     Invalid (span the wrong way round), NotFound (no footage, no folder to write to), Conflict
     (`out` exists, case closed), Denied (no case where one is demanded, no right to write),
     ResourceExhausted (disk), DataLoss (an original is not what the ledger says), Unavailable (a
-    volume is absent). After any of them, and after an exception from `progress`, nothing is left.
+    volume is absent), and whatever `still_allowed` raises, which is asked before a byte is read
+    and in the transaction that seals the bundle. After any of them, and after an exception from
+    `progress`, nothing is left.
     """
     if from_us >= to_us:
         raise Invalid(
@@ -113,20 +121,21 @@ def export(
     out = destination(directory, out)
     zipped = out.suffix.lower() == ".zip"
     with directory.ledger.read() as tx:
-        heading = Heading(str(ULID()), now_us, actor, _purpose(tx, directory, actor))
+        case = _purpose(tx, directory, actor)
         plan = make_plan(tx, cameras, asked, now_us)
     for name in sorted({segment.volume for segment in plan.segments()}):
         directory.archive.volume(name).verify_readable()
     work = _Work(plan.size_bytes() * (6 if zipped else 4), progress)
     with writing(out):
         require_space(directory, out, 2 * plan.size_bytes())  # originals and playable copies
-    rows = _announce(directory, heading, plan, out)
+    seal_footage(directory, plan)
+    heading = Heading(str(ULID()), now_us, actor, case, signer(directory, actor))
+    rows = _announce(directory, heading, plan, out, still_allowed)
     with writing(out), Workshop(out) as shop:
         parts = [_build(directory, shop.bag, one, asked, work) for one in plan.cameras]
         _require_covered(parts, asked)
         plan = Plan(asked, tuple(part.plan for part in parts))
-        _write_documents(shop.bag, heading, plan, parts, rows)
-        fingerprint = make_bag(shop.bag, _bag_info(heading, plan))
+        fingerprint, timestamp = close_bag(directory, shop.bag, heading, plan, parts, rows)
         work.tick(plan.size_bytes())
         _prove(shop.bag, fingerprint, payload(shop.bag))
         built = shop.bag
@@ -135,30 +144,25 @@ def export(
             zip_bag(shop.bag, built, _folder_name(out), work.tick)
             _prove(built, fingerprint)
         work.finish()  # the last word to `progress`: it may still stop everything
-        _seal(directory, heading, fingerprint)
+        _seal(directory, heading, fingerprint, still_allowed)
         shop.publish(built)
-    return _result(heading, plan, parts, out, fingerprint)
+    return _result(heading, plan, parts, out, fingerprint, timestamp)
 
 
 def _purpose(tx: Connection, directory: DataDirectory, actor: Actor) -> Case | None:
-    """The open case of the export; Denied without one where the settings demand it."""
-    if actor.case_id is not None:
-        return find_open_case(tx, actor.case_id)
-    if directory.settings.search.require_case:
-        raise Denied(
-            "an export needs an open case here; name it with --case and --reason. Nothing was"
-            " exported"
-        )
-    return None
+    """The open case of the export; Denied without one, or its reason, where they are demanded."""
+    return require_purpose(tx, directory.settings.search, actor, Verb.EXPORT)
 
 
 def _announce(
-    directory: DataDirectory, heading: Heading, plan: Plan, out: Path
-) -> list[audit.AuditRow]:
+    directory: DataDirectory, heading: Heading, plan: Plan, out: Path,
+    still_allowed: Callable[[Connection], object],
+) -> list[audit.AuditRow]:  # fmt: skip
     """Commit the audit row before a byte is read; returns the custody of the footage so far."""
     slugs = [part.camera.slug for part in plan.cameras]
     with directory.ledger.write() as tx:
         _purpose(tx, directory, heading.actor)  # it may have been closed a moment ago
+        still_allowed(tx)
         audit.record(
             tx, heading.actor, "export", ", ".join(slugs), at_us=heading.made_us,
             detail={
@@ -200,31 +204,6 @@ def _require_covered(parts: Sequence[Part], asked: Span) -> None:
             )  # fmt: skip
 
 
-def _write_documents(
-    bag: Path, heading: Heading, plan: Plan, parts: Sequence[Part], rows: list[audit.AuditRow]
-) -> None:
-    documents = {
-        "manifest.json": manifest.manifest(heading, plan, parts),
-        "gaps.json": manifest.gaps(plan),
-        "custody.json": manifest.custody(rows),
-    }
-    for name, document in documents.items():
-        text = json.dumps(document, ensure_ascii=False, indent=1)
-        (bag / name).write_text(text + "\n", encoding="utf-8")
-    (bag / "report.html").write_text(report(heading, plan, parts), encoding="utf-8")
-
-
-def _bag_info(heading: Heading, plan: Plan) -> dict[str, str]:
-    slugs = ", ".join(part.camera.slug for part in plan.cameras)
-    start, end = rfc3339(plan.asked.start_us), rfc3339(plan.asked.end_us)
-    return {
-        "External-Identifier": heading.export,
-        "External-Description": f"Footage of {slugs} from {start} to {end}",
-        "Bagging-Date": f"{to_datetime(heading.made_us):%Y-%m-%d}",
-        "Bag-Software-Agent": f"hindsight {version('hindsight-archive')}, bagit {version('bagit')}",
-    }
-
-
 def _prove(built: Path, fingerprint: str, known: dict[str, str] | None = None) -> None:
     """The verifier that travels in the bundle finds nothing; DataLoss with its first finding."""
     verdict = verify_bundle.verify(built, fingerprint, known)
@@ -235,10 +214,15 @@ def _prove(built: Path, fingerprint: str, known: dict[str, str] | None = None) -
         )
 
 
-def _seal(directory: DataDirectory, heading: Heading, fingerprint: str) -> None:
-    """Commit the fingerprint before the bundle gets its name; the case must still be open."""
+def _seal(
+    directory: DataDirectory, heading: Heading, fingerprint: str,
+    still_allowed: Callable[[Connection], object],
+) -> None:  # fmt: skip
+    """Commit the fingerprint before the bundle gets its name; the case must still be open, and
+    who asked must still be allowed to."""
     with directory.ledger.write() as tx:
         _purpose(tx, directory, heading.actor)
+        still_allowed(tx)
         audit.record(
             tx, heading.actor, "export.sealed", heading.export,
             at_us=directory.clock.now_us(),
@@ -252,8 +236,9 @@ def _folder_name(out: Path) -> str:
 
 
 def _result(
-    heading: Heading, plan: Plan, parts: Sequence[Part], out: Path, fingerprint: str
-) -> ExportResult:
+    heading: Heading, plan: Plan, parts: Sequence[Part], out: Path, fingerprint: str,
+    timestamp: Timestamp | None,
+) -> ExportResult:  # fmt: skip
     cameras = tuple(
         CameraResult(
             part.camera.slug, len(part.sources), total_us(part.plan.covered(plan.asked)),
@@ -262,7 +247,10 @@ def _result(
         )
         for part in parts
     )  # fmt: skip
-    return ExportResult(out, heading.export, fingerprint, plan.asked, plan.size_bytes(), cameras)
+    return ExportResult(
+        out, heading.export, fingerprint, plan.asked, plan.size_bytes(), cameras, heading.signer,
+        timestamp,
+    )  # fmt: skip
 
 
 class _Work:

@@ -10,10 +10,14 @@ from importlib.metadata import version
 from typing import Any
 
 from evidence.absences import Absence
+from evidence.bagging import CERTIFICATE, FINGERPRINT, SIGNATURE, STAMP, TAGS
+from evidence.clock_statement import corrected_times, correction_document
 from evidence.plan import CameraPlan, OutsideLink, Plan
 from evidence.playable import NotPlayable, Playable, Source
+from evidence.signing import Signer
 from storage.audit import AuditRow
 from storage.clock import US, optional_rfc3339, rfc3339
+from storage.clocks import Correction
 from storage.timeline import total_us
 from storage.vocabulary import Actor, Camera, Case, Span
 
@@ -32,6 +36,21 @@ class Heading:
     made_us: int
     actor: Actor
     case: Case | None
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """What an authority was asked for, and whether it gave it."""
+
+    authority: str
+    made: bool
+    detail: str | None  # why there is none
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        over = {"over": TAGS, "file": STAMP} if self.made else {}
+        return {"authority": self.authority, "made": self.made, "detail": self.detail, **over}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +68,9 @@ class Part:
         return self.plan.camera
 
 
-def manifest(heading: Heading, plan: Plan, parts: Sequence[Part]) -> dict[str, Any]:
+def manifest(
+    heading: Heading, plan: Plan, parts: Sequence[Part], timestamp: Timestamp | None
+) -> dict[str, Any]:
     """What is in the bundle, and what it is."""
     case = heading.case
     return {
@@ -68,6 +89,14 @@ def manifest(heading: Heading, plan: Plan, parts: Sequence[Part]) -> dict[str, A
             "pyav": version("av"),
             "bagit": version("bagit"),
         },
+        "signature": {
+            "algorithm": "Ed25519",
+            "over": FINGERPRINT,
+            "file": SIGNATURE,
+            "certificate": CERTIFICATE,
+            **heading.signer.document(),
+        },
+        "timestamp": None if timestamp is None else timestamp.document(),
         "cameras": [_camera(part, plan.asked) for part in parts],
     }
 
@@ -117,7 +146,8 @@ def _camera(part: Part, asked: Span) -> dict[str, Any]:
             {"source": source, "error_s": error_us / US, "segments": count}
             for (source, error_us), count in sorted(clocks.items())
         ],
-        "segments": [_segment(source) for source in part.sources],
+        "clock_corrections": [correction_document(one) for one in part.plan.corrections],
+        "segments": [_segment(source, part.plan.corrections) for source in part.sources],
         "chain": {"outside": [_outside(link) for link in part.plan.outside]},
         "playable": [_playable(one) for one in part.playable],
         "not_playable": [_not_playable(one) for one in part.not_playable],
@@ -134,7 +164,7 @@ def measured_spans(part: Part, asked: Span) -> list[Span]:
     return spans
 
 
-def _segment(source: Source) -> dict[str, Any]:
+def _segment(source: Source, corrections: Sequence[Correction]) -> dict[str, Any]:
     segment = source.segment
     return {
         "id": segment.id,
@@ -151,6 +181,7 @@ def _segment(source: Source) -> dict[str, Any]:
         "fps": segment.fps,
         "audio_codec": segment.audio_codec,
         "clock": {"source": segment.clock_source.value, "error_s": segment.clock_error_us / US},
+        "corrected": corrected_times(segment, corrections),
         "recovered": segment.recovered,
         "origin": segment.origin,
         "original_name": segment.original_name,

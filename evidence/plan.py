@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from evidence.absences import NO_PICTURE, Absence, absences
 from storage.clock import rfc3339
+from storage.clocks import Correction, corrections
 from storage.errors import NotFound
 from storage.segments import by_sha256, neighbours, segments
 from storage.timeline import intersect, subtract
@@ -34,6 +35,7 @@ class CameraPlan:
     segments: tuple[Segment, ...]  # that overlap the request, by start
     absences: tuple[Absence, ...]
     outside: tuple[OutsideLink, ...]
+    corrections: tuple[Correction, ...]  # of the clock, that meet the segments; as they were added
 
     def as_shown(self, segments: Sequence[Segment], asked: Span) -> CameraPlan:
         """The same with segments as long as their pictures; what that uncovers is an absence."""
@@ -83,7 +85,11 @@ def _camera_plan(tx: Connection, camera: Camera, asked: Span, now_us: int) -> Ca
     kept = segments(tx, camera_ids=[camera.id], from_us=asked.start_us, to_us=asked.end_us)
     spans = [Span(one.start_us, one.end_us) for one in kept]
     lost = absences(tx, camera, asked, spans, now_us)
-    return CameraPlan(camera, tuple(kept), tuple(lost), _outside(tx, camera, kept))
+    met: list[Correction] = []
+    if kept:
+        last_us = max(one.end_us for one in kept)
+        met = corrections(tx, camera.id, min(one.start_us for one in kept), last_us)
+    return CameraPlan(camera, tuple(kept), tuple(lost), _outside(tx, camera, kept), tuple(met))
 
 
 def _outside(tx: Connection, camera: Camera, kept: Sequence[Segment]) -> tuple[OutsideLink, ...]:

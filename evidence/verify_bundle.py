@@ -11,6 +11,7 @@ link, writes nothing. Exit status: 0 sound, 9 findings, 3 no such bundle, 4 not 
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
 import locale
@@ -20,15 +21,31 @@ import sys
 import unicodedata
 import zipfile
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import islice, product
 from pathlib import Path
 from typing import IO, Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035
 
 FINGERPRINT, TAGS = "fingerprint-sha256.txt", "tagmanifest-sha256.txt"
 PAYLOAD = "manifest-sha256.txt"
 MANIFEST, GAPS, CUSTODY = "data/manifest.json", "data/gaps.json", "data/custody.json"
+PROOFS = "data/proofs.json"
+# The signature is over the bytes of the fingerprint file, so no list can hold it.
+CERTIFICATE, SIGNATURE, STAMP = "certificate.pem", "fingerprint-sha256.txt.sig", "timestamp.tsr"
 MARKS = ("bagit.txt", PAYLOAD, TAGS, FINGERPRINT, MANIFEST)  # any of them: this was a bundle
 LINE = re.compile(r"([0-9a-f]{64}) [ *]?(.+)")
+MARK = re.compile(
+    rf"([0-9a-f]{{64}})  {re.escape(TAGS)}\n(?:([0-9a-f]{{64}})  {re.escape(STAMP)}\n)?"
+)
+# Of the facts that were sealed, those that the manifest tells under the same names.
+FACTS = (
+    "origin", "size_bytes", "sha256", "prev_sha256", "container", "codec", "width", "height", "fps",
+    "audio_codec", "recovered", "original_name", "note", "first_pts", "time_base",
+)  # fmt: skip
+SILENCE_US = 6_000_000  # by so much at most may an original's pictures end before its row does
 AUDIT = ["seq", "ts_us", "actor", "case_id", "reason", "action", "subject", "detail", "prev_hash"]
+# Read as a whole: a bomb of gigabytes in a megabyte of zip must not end in memory.
+TEXTS, MOST_TEXT = (*MARKS, GAPS, CUSTODY, PROOFS, CERTIFICATE, STAMP, SIGNATURE), 256 << 20
 UNREADABLE = "unreadable"  # stands for the hash of a file that cannot be read
 
 # kind → what is said of {path} and {other}, in English and in Chinese
@@ -49,10 +66,21 @@ WORDS = {
     "chain": ("{path} continues a segment that is not here and not accounted for ({other})", "{path} 的上一个录像片段不在包内，也没有交代去向（{other}）"),
     "span": ("recorded and missing time do not make up the requested span: {other}", "已录时段与缺口合起来不等于所请求的时段：{other}"),
     "custody": ("data/custody.json: audit row {other} was changed or does not follow the row before", "data/custody.json：审计记录 {other} 已被改动，或与上一条不相衔接"),
+    "signature": ("{path} does not sign this bundle: it was changed, or made with another key than that of {other}", "{path} 不是对本证据包的签名：它已被改动，或并非由 {other} 中的密钥签署"),
+    "unsigned": ("data/manifest.json says that the bundle is signed, and {path} is not in it", "data/manifest.json 称本证据包已签名，包内却没有 {path}"),
+    "signer": ("the bundle's certificate has the SHA-256 {path}, not {other}: somebody else signed it", "证据包证书的 SHA-256 为 {path}，而不是 {other}：签名者另有其人"),
+    "stamp": ("{path} is no time stamp over this bundle's fingerprint", "{path} 不是对本证据包指纹的时间戳"),
+    "proof": ("{path} is not proven to be under the archive's signed seals: {other}", "{path} 不能证明属于档案的签名封签：{other}"),
+    "seal": ("seal {path} in data/proofs.json does not hold: {other}", "data/proofs.json 中的封签 {path} 不成立：{other}"),
+    "clock": ("{path}: its corrected times do not follow from the listed clock corrections", "{path}：校正后的时间与所列时钟校正不符"),
     "fingerprint": ("the bundle's fingerprint is {path}, not {other}: this is not the bundle meant", "证据包指纹为 {path}，而不是 {other}：这不是所指的那个证据包"),
     "sound": ("Sound: {files} files, nothing changed, added, removed, renamed or swapped.", "完好：共 {files} 个文件，无改动、增加、删除、改名或对调。"),
     "unsound": ("NOT sound; findings: {count}.", "不完好，共发现 {count} 处问题。"),
     "mark": ("Fingerprint, to compare with the one you were given apart from the bundle: {fingerprint}", "指纹，请与另行告知您的核对：{fingerprint}"),
+    "signed": ("Signed by {subject}, certificate SHA-256 {sha256}; compare that with the one you were given.", "签名者：{subject}，证书 SHA-256 {sha256}；请与另行告知您的核对。"),
+    "not_signed": ("Unsigned: nothing in here shows who made it.", "未签名：包内没有任何内容能表明由谁制作。"),
+    "stamped": ("A time stamp over the fingerprint says {time}. This program cannot check who gave it; openssl can: openssl ts -verify -digest {fingerprint} -in timestamp.tsr -CAfile AUTHORITY.pem", "有对指纹的时间戳，称时间为 {time}。本程序无法核验时间戳由谁签发，可用 openssl：openssl ts -verify -digest {fingerprint} -in timestamp.tsr -CAfile 机构根证书.pem"),
+    "sealed": ("Originals proven to lie under the archive's signed seals: {sealed} of {segments}; signed with key {keys}.", "已证明属于档案签名封签的原始文件：{sealed} / {segments}；签名密钥 {keys}。"),
     "no_bundle": ("There is no {path}.", "{path} 不存在。"),
     "not_bundle": ("{path} is not an evidence bundle.", "{path} 不是证据包。"),
 }  # fmt: skip
@@ -72,6 +100,25 @@ class Verdict(NamedTuple):
     fingerprint: str | None  # SHA-256 of the tag manifest
     files: int
     findings: list[Finding]
+    signer: Signer | None = None  # None: unsigned, or the signature does not hold
+    stamped: str | None = None  # what the time stamp claims; its own signature was not checked
+    proven: Proven | None = None
+
+
+class Signer(NamedTuple):
+    """Whose certificate it is; only a comparison with one got elsewhere makes that true."""
+
+    subject: str
+    sha256: str  # of the certificate in DER
+    key: bytes  # Ed25519
+
+
+class Proven(NamedTuple):
+    """How many originals lie under a signed seal, and the seals' keys."""
+
+    sealed: int
+    segments: int
+    keys: list[str]  # SHA-256 of the raw public key
 
 
 class NotABundle(ValueError):
@@ -90,43 +137,62 @@ def describe(finding: Finding, lang: str = "en") -> str:
 
 
 def verify(
-    path: Path, fingerprint: str | None = None, known: Mapping[str, str] | None = None
-) -> Verdict:
-    """Check the bundle at `path`; with `fingerprint`, also that it is the bundle meant.
+    path: Path, fingerprint: str | None = None, known: Mapping[str, str] | None = None,
+    certificate: str | None = None,
+) -> Verdict:  # fmt: skip
+    """Check the bundle at `path`; with `fingerprint`, also that it is the bundle meant, with
+    `certificate` (its SHA-256), that it was signed by whom it should be.
 
     `known`: hashes just computed from the same bytes, which are then not read again.
     FileNotFoundError when nothing is there, NotABundle when it is something else.
     """
     if path.is_dir():
-        return _verdict(_folder(path), fingerprint, known or {})
+        return verify_tree(_folder(path), fingerprint, known or {}, certificate)
     if path.exists() and not path.is_file():
         raise NotABundle(path)
     with path.open("rb") as raw:
         if raw.read(4) != b"PK\x03\x04":
             raise NotABundle(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _verdict(_zip(archive), fingerprint, known or {})
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # on hostile bytes zipfile raises every kind there is
         return Verdict(None, 0, [Finding("unreadable", path.name, str(error))])
+    with archive:
+        return verify_tree(_zip(archive), fingerprint, known or {}, certificate)
 
 
-def _verdict(tree: Tree, fingerprint: str | None, known: Mapping[str, str]) -> Verdict:
+def verify_tree(
+    tree: Tree, fingerprint: str | None, known: Mapping[str, str], certificate: str | None = None
+) -> Verdict:
+    """The same of files wherever they lie."""
     findings = list(tree.findings)
     actual: dict[str, str] = {}
     for name in tree.sizes:
         try:
+            if tree.sizes[name] > MOST_TEXT and name in TEXTS:
+                raise ValueError(f"{tree.sizes[name]} > {MOST_TEXT}")
             actual[name] = known.get(name) or _sha256(tree, name)
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        except Exception as error:  # on hostile bytes decoders raise every kind there is
             actual[name] = UNREADABLE
             findings.append(Finding("unreadable", name, str(error)))
-    found, payload = _hashes(tree, actual)
+    signed = _signed(tree, actual)
+    found, payload, due = _hashes(tree, actual, signed)
+    signer = signed.signer if signed and due.get(CERTIFICATE) == actual.get(CERTIFICATE) else None
     bad = {name for finding in findings + found for name in (finding.path, finding.other)}
-    findings += found + _statements(tree, payload, actual, bad)
+    proven: list[Proven] = []
+    found += _statements(tree, payload, actual, bad, due, signer, proven)
     seal = actual.get(TAGS)
-    if fingerprint is not None and fingerprint.strip().lower() != seal:
-        findings.insert(0, Finding("fingerprint", str(seal), fingerprint.strip()))
-    return Verdict(seal, len(actual), findings)
+    stamped = None
+    if STAMP in due and not {STAMP, TAGS} & bad:
+        stamped = _stamped(tree, str(seal))
+        found += [] if stamped else [Finding("stamp", STAMP)]
+    for kind, here, given in (
+        ("signer", signer.sha256 if signer else "–", certificate),
+        ("fingerprint", str(seal), fingerprint),
+    ):
+        if given is not None and re.sub(r"[:\s]", "", given).lower() != here:
+            findings.insert(0, Finding(kind, here, given.strip()))
+    return Verdict(seal, len(actual), findings + found, signer, stamped, next(iter(proven), None))
 
 
 class Tree(NamedTuple):
@@ -196,11 +262,57 @@ def _zip(archive: zipfile.ZipFile) -> Tree:
     return Tree(sizes, findings, lambda name: archive.open(real[name]))
 
 
-def _hashes(tree: Tree, actual: dict[str, str]) -> tuple[list[Finding], dict[str, str]]:
+class Signed(NamedTuple):
+    """A signature that holds."""
+
+    signer: Signer
+    place: str  # the file that holds it
+    mark: str  # what it signs: the text of the fingerprint file
+
+
+def _signed(tree: Tree, actual: dict[str, str]) -> Signed | None:
+    """The signature, wherever it, the certificate and the fingerprint file lie by now; of the
+    fingerprint file what must have stood in it will do. None without one that holds."""
+
+    def held(first: str, most: int, form: Callable[[bytes], Any]) -> Iterator[tuple[str, Any]]:
+        for name in sorted(tree.sizes, key=lambda name: (name != first, name)):
+            if tree.sizes[name] <= most and actual[name] != UNREADABLE:
+                with tree.open(name) as source:
+                    content = form(source.read())
+                if content:
+                    yield name, content
+
+    signers = list(islice(held(CERTIFICATE, 4096, _signer), 3))
+    if not signers:
+        return None
+    signatures = list(islice(held(SIGNATURE, 64, lambda raw: len(raw) == 64 and raw), 3))
+    marks = [mark for _, mark in islice(held(FINGERPRINT, 400, _mark_in), 3)]
+    stamps = [None, actual[STAMP]] if STAMP in actual else [None]
+    marks += [_mark(actual[TAGS], stamp) for stamp in stamps if TAGS in actual]
+    for (_, signer), mark, (place, signature) in product(signers, marks, signatures):
+        if is_signed(signer.key, mark.encode(), signature):
+            return Signed(signer, place, mark)
+    return None
+
+
+def _mark(tags: str, stamp: str | None) -> str:
+    """The text of the fingerprint file, from the hashes of what it names."""
+    return f"{tags}  {TAGS}\n" + (f"{stamp}  {STAMP}\n" if stamp else "")
+
+
+def _mark_in(raw: bytes) -> str | None:
+    text = raw.decode("utf-8", "replace")
+    return text if MARK.fullmatch(text) else None
+
+
+def _hashes(
+    tree: Tree, actual: dict[str, str], signed: Signed | None
+) -> tuple[list[Finding], dict[str, str], dict[str, str]]:
     """Every file against the list that names it, from the fingerprint down.
 
     A list that was renamed or swapped is recognised by its hash; one that was changed is still
-    read, but what does not fit it is only doubtful. Also returns the lines of the payload list.
+    read, but what does not fit it is only doubtful. Also returns the lines of the payload list,
+    and the hash that every listed file ought to have.
     """
     where = {digest: name for name, digest in sorted(actual.items(), reverse=True)}
     due: dict[str, tuple[str, str]] = {}  # file → (SHA-256, list that says so)
@@ -222,27 +334,61 @@ def _hashes(tree: Tree, actual: dict[str, str]) -> tuple[list[Finding], dict[str
                 findings.append(Finding("malformed", name, line[:80]))
         return said
 
-    pairs = [d for d in [actual.get(TAGS, ""), *where] if _pointer(d) in where and d in where]
-    spoken = pairs[0] if pairs else lines(FINGERPRINT).get(TAGS)
-    if not pairs and TAGS in actual:
-        # One of the two was changed: a whole tag manifest that fits every file it lists was not.
-        own = lines(TAGS)
-        fits = own and all(actual.get(n) == digest for n, digest in own.items())
-        spoken = actual[TAGS] if spoken is None or (fits and not findings) else spoken
-        findings.clear()
-    if spoken is not None:
-        due = {TAGS: (spoken, FINGERPRINT), FINGERPRINT: (_pointer(spoken), TAGS)}
+    mark = signed.mark if signed else _unsigned_mark(tree, actual, where, lines, findings)
+    if mark is not None:
+        spoken, stamp = MARK.fullmatch(mark).groups()  # type: ignore[union-attr]
+        due = {
+            TAGS: (spoken, FINGERPRINT),
+            FINGERPRINT: (_text_hash(mark), SIGNATURE if signed else TAGS),
+        }
+        if stamp:
+            due[STAMP] = (stamp, FINGERPRINT)
     else:
         findings += [Finding("missing", name) for name in (TAGS, FINGERPRINT) if name not in actual]
     tags = lines(TAGS)
     due.update({n: (d, TAGS) for n, d in tags.items() if n not in due})
+    if signed:
+        due[SIGNATURE] = (actual[signed.place], FINGERPRINT)
+    elif CERTIFICATE in due and SIGNATURE not in actual:
+        findings.append(Finding("missing", SIGNATURE))
+    elif CERTIFICATE in due:
+        due[SIGNATURE] = (actual[SIGNATURE], FINGERPRINT)
+        if actual.get(CERTIFICATE) == due[CERTIFICATE][0] and actual[SIGNATURE] != UNREADABLE:
+            whole = all(actual.get(name) == due[name][0] for name in (TAGS, FINGERPRINT))
+            findings.append(
+                Finding("signature", SIGNATURE, CERTIFICATE)
+                if whole
+                else Finding("doubtful", SIGNATURE, FINGERPRINT)
+            )
     if PAYLOAD not in due and PAYLOAD not in actual:
         findings.append(Finding("missing", PAYLOAD))
     payload = lines(PAYLOAD)
     due.update({n: (d, PAYLOAD) for n, d in payload.items() if n not in due})
     shaken = {n for n in (TAGS, PAYLOAD) if n in due and n in actual and due[n][0] not in where}
     silent = {name for name, said in ((TAGS, tags), (PAYLOAD, payload)) if not said}
-    return findings + _compare(due, actual, shaken, silent), payload
+    findings += _compare(due, actual, shaken, silent)
+    return findings, payload, {name: digest for name, (digest, _) in due.items()}
+
+
+def _unsigned_mark(
+    tree: Tree, actual: dict[str, str], where: dict[str, str],
+    lines: Callable[[str], dict[str, str]], findings: list[Finding],
+) -> str | None:  # fmt: skip
+    """What the fingerprint file must say, by the lists alone."""
+    for name in sorted(tree.sizes, key=lambda name: (name != FINGERPRINT, name)):
+        if tree.sizes[name] <= 400 and actual[name] != UNREADABLE:
+            mark = _mark_in(_text(tree, name).encode())
+            if mark and mark[:64] in where:
+                return mark
+    said = lines(FINGERPRINT)
+    spoken = said.get(TAGS)
+    if TAGS in actual:
+        # One of the two was changed: a whole tag manifest that fits every file it lists was not.
+        own = lines(TAGS)
+        fits = own and all(actual.get(n) == digest for n, digest in own.items())
+        spoken = actual[TAGS] if spoken is None or (fits and not findings) else spoken
+        findings.clear()
+    return None if spoken is None else _mark(spoken, said.get(STAMP))
 
 
 def _compare(
@@ -257,38 +403,38 @@ def _compare(
     doubts: list[Finding] = []
     told: set[str] = set()
 
-    def tell(kind: str, name: str, owner: str) -> None:
-        if owner in shaken:
-            doubts.append(Finding("doubtful", name, owner))
-        else:
-            findings.append(Finding(kind, name, owner))
-
     for name, digest in sorted(wrong.items(), key=lambda item: (item[0] not in MARKS, item[0])):
         partner = moved.get(digest)
         if name in told or actual.get(name) == UNREADABLE:
             continue
-        if name not in actual and loose.get(digest, name) not in (told | {name}):
+        if due[name][1] in shaken:  # nothing that a changed list says is sure
+            doubts.append(Finding("doubtful", name, due[name][1]))
+        elif name not in actual and loose.get(digest, name) not in (told | {name}):
             findings.append(Finding("renamed", name, loose[digest]))
             told.add(loose[digest])
         elif name in actual and partner and actual[name] == wrong[partner]:
             findings.append(Finding("swapped", name, partner))
             told.add(partner)
         else:
-            tell("changed" if name in actual else "missing", name, due[name][1])
+            findings.append(Finding("changed" if name in actual else "missing", name, due[name][1]))
     for name in extra:
         owner = PAYLOAD if name.startswith("data/") else TAGS
         if name not in told and owner not in silent:  # a list that is gone is told already
-            tell("added", name, owner)
+            sure = owner not in shaken
+            (findings if sure else doubts).append(
+                Finding("added" if sure else "doubtful", name, owner)
+            )
     return findings + doubts
 
 
 def _statements(
-    tree: Tree, payload: dict[str, str], actual: dict[str, str], bad: set[str]
-) -> list[Finding]:
+    tree: Tree, payload: dict[str, str], actual: dict[str, str], bad: set[str],
+    due: dict[str, str], signer: Signer | None, proven: list[Proven],
+) -> list[Finding]:  # fmt: skip
     """What the documents say, against the bag and against each other; changed ones say nothing."""
     said: dict[str, Any] = {}
     findings: list[Finding] = []
-    for name in (MANIFEST, GAPS, CUSTODY):
+    for name in (MANIFEST, GAPS, CUSTODY, PROOFS):
         if name in actual and name not in bad:
             try:
                 said[name] = json.loads(_text(tree, name))
@@ -297,6 +443,12 @@ def _statements(
     checks: list[tuple[tuple[str, ...], Callable[[], Iterator[Finding]]]] = [
         ((MANIFEST,), lambda: _described(said[MANIFEST], payload, tree.sizes)),
         ((MANIFEST,), lambda: _links(said[MANIFEST])),
+        (
+            (MANIFEST,),
+            lambda: _promises(said[MANIFEST], due, signer) if TAGS not in bad else iter(()),
+        ),
+        ((MANIFEST,), lambda: _clocks(said[MANIFEST])),
+        ((PROOFS, MANIFEST), lambda: _proofs(said[PROOFS], said[MANIFEST], proven)),
         ((GAPS, MANIFEST), lambda: _spans(said[MANIFEST], said[GAPS])),
         ((CUSTODY,), lambda: _custody(said[CUSTODY])),
     ]
@@ -304,7 +456,7 @@ def _statements(
         if all(name in said for name in needed):
             try:
                 findings += check()
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 findings.append(Finding("malformed", needed[0], f"{type(error).__name__}: {error}"))
     # What is known to be changed or added need not be said to contradict as well.
     again = ("contradiction", "unlisted")
@@ -318,7 +470,7 @@ def _described(manifest: Any, payload: dict[str, str], sizes: dict[str, int]) ->
     described = set()
     for camera in manifest["cameras"]:
         own = {segment["sha256"] for segment in camera["segments"]}
-        for item in camera["segments"] + camera["playable"]:
+        for item in camera["segments"] + camera["playable"] + camera["stills"]:
             name = unicodedata.normalize("NFC", item["file"])
             described.add(name)
             if payload and payload.get(name) != item["sha256"]:
@@ -328,7 +480,10 @@ def _described(manifest: Any, payload: dict[str, str], sizes: dict[str, int]) ->
             if not {original["sha256"] for original in item.get("originals", ())} <= own:
                 yield Finding("contradiction", name, "originals")
     for name in sorted(sizes):
-        if name.startswith(("data/originals/", "data/playable/")) and name not in described:
+        if (
+            name.startswith(("data/originals/", "data/playable/", "data/stills/"))
+            and name not in described
+        ):
             yield Finding("unlisted", name)
 
 
@@ -387,6 +542,221 @@ def _custody(custody: Any) -> Iterator[Finding]:
         before = row
 
 
+def _promises(manifest: Any, due: dict[str, str], signer: Signer | None) -> Iterator[Finding]:
+    """The manifest says who signed and whether there is a time stamp: neither can be taken away
+    with the lists alone."""
+    signature, stamp = manifest["signature"], manifest["timestamp"]
+    if signature and CERTIFICATE not in due:
+        yield Finding("unsigned", CERTIFICATE)
+    elif signature and signer and signature["certificate_sha256"] != signer.sha256:
+        yield Finding("contradiction", CERTIFICATE, "SHA-256")
+    if stamp and stamp["made"] and STAMP not in due:
+        yield Finding("missing", STAMP)
+
+
+def _clocks(manifest: Any) -> Iterator[Finding]:
+    """Corrected times are the recorded ones plus a correction that is listed and covers them."""
+    for camera in manifest["cameras"]:
+        known = [(*_span(one), round(one["offset_s"] * 1e6)) for one in camera["clock_corrections"]]
+        for segment in camera["segments"]:
+            for piece in segment["corrected"]:
+                (start, end), offset = _span(piece), round(piece["offset_s"] * 1e6)
+                told = _us(piece["corrected_start"]), _us(piece["corrected_end"])
+                covers = any(a <= start and end <= b and o == offset for a, b, o in known)
+                if not covers or told != (start + offset, end + offset):
+                    yield Finding("clock", segment["file"])
+
+
+def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Finding]:
+    """Each original's facts lie under a root that the archive signed, and are the manifest's."""
+    raws = [base64.b64decode(key["public_key"].split("-----")[2])[-32:] for key in proofs["keys"]]
+    keys = {_text_hash(raw): raw for raw in raws}
+    seals: dict[tuple[str, int], Any] = {}
+    broken, sealed, count = False, 0, 0
+    for seal in sorted(proofs["seals"], key=lambda one: (one["camera"], one["number"])):
+        name, before = (
+            (seal["camera"], seal["number"]),
+            seals.get((seal["camera"], seal["number"] - 1)),
+        )
+        values = {
+            field: seal[field]
+            for field in ("camera", "number", "sealed_us", "segments", "root", "prev_hash")
+        }
+        wrong = "SHA-256" if _text_hash(_canonical(values)) != seal["hash"] else ""
+        if before and before["hash"] != seal["prev_hash"]:
+            wrong = "prev_hash"
+        if not is_signed(
+            keys.get(seal["key_id"], b""),
+            bytes.fromhex(seal["hash"]),
+            bytes.fromhex(seal["signature"]),
+        ):
+            wrong = "Ed25519"
+        seals[name], broken = seal, broken or bool(wrong)
+        if wrong:
+            yield Finding("seal", f"{name[0]} {name[1]}", wrong)
+    items = {item["facts"]["id"]: item for item in proofs["segments"]}
+    for camera in manifest["cameras"]:
+        for segment in camera["segments"]:
+            item, count = items.pop(segment["id"], None), count + 1
+            wrong = "–" if item is None else _unlike(camera["camera"], segment, item["facts"])
+            if item and not wrong and item["seal"] is not None:
+                seal, sealed = seals[item["facts"]["camera"], item["seal"]], sealed + 1
+                leaf = _text_hash(b"\0" + _canonical({**item["facts"], "format": 1}))
+                root = root_from_path(leaf, item["index"], seal["segments"], item["path"])
+                wrong = "" if root == seal["root"] else "Merkle"
+            broken = broken or bool(wrong)
+            if wrong:
+                yield Finding("proof", segment["file"], wrong)
+    for left in sorted(items):
+        yield Finding("proof", left, "–")
+    if not broken and not items:
+        proven.append(Proven(sealed, count, sorted({seal["key_id"] for seal in seals.values()})))
+
+
+def _unlike(camera: str, segment: Any, facts: Any) -> str:
+    """The first fact that the manifest tells otherwise than what was sealed; '' when none."""
+    start, end = _span(segment)
+    clock = segment["clock"]
+    said = {
+        **{name: segment[name] for name in FACTS}, "camera": camera, "start_us": start, "created_us": _us(segment["closed"]),
+        "clock_source": clock["source"], "clock_error_us": round(clock["error_s"] * 1e6),
+    }  # fmt: skip
+    wrong = [name for name in sorted(said) if said[name] != facts[name]]
+    if not 0 <= facts["end_us"] - end <= SILENCE_US:
+        wrong.append("end_us")
+    return wrong[0] if wrong else ""
+
+
+def root_from_path(leaf: str, index: int, size: int, path: list[str]) -> str | None:
+    """The Merkle root that an audit path leads to (RFC 9162 § 2.1.3.2)."""
+    if not 0 <= index < size:
+        return None
+    place, last, root = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return None
+        pair = sibling + root if place & 1 or place == last else root + sibling
+        if place == last:
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        root = _text_hash(b"\1" + bytes.fromhex(pair))
+        place, last = place >> 1, last >> 1
+    return root if last == 0 else None
+
+
+def _canonical(values: Any) -> bytes:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _stamped(tree: Tree, fingerprint: str) -> str | None:
+    """What time the stamp over this fingerprint claims; None when it is over something else."""
+    with tree.open(STAMP) as source:
+        raw = source.read(1 << 20)
+    at = raw.find(bytes.fromhex(fingerprint))
+    time = re.search(rb"\x18.(\d{14})", raw[at + 32 :], re.DOTALL) if at >= 0 else None
+    try:
+        return f"{datetime.strptime(time[1].decode(), '%Y%m%d%H%M%S')}Z" if time else None  # noqa: DTZ007
+    except ValueError:
+        return None
+
+
+# Certificates (X.509 in DER), as far as to say whose key it is
+
+
+def _signer(raw: bytes) -> Signer | None:
+    """Subject and key of a certificate in PEM; None when it is none, or not of an Ed25519 key."""
+    found = re.search(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END", raw)
+    if found is None:
+        return None
+    try:
+        der = base64.b64decode(found[1])
+        [(_, whole)] = _elements(der)
+        fields = [one for one in _elements(_elements(whole)[0][1]) if one[0] != 0xA0]
+        subject, key = _elements(fields[4][1]), _elements(fields[5][1])
+        if _elements(key[0][1])[0][1] != b"\x2b\x65\x70" or len(key[1][1]) != 33:
+            return None
+        names = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O", b"\x55\x04\x05": "serialNumber"}
+        parts = [_elements(_elements(part)[0][1]) for _, part in subject]
+        said = ", ".join(
+            f"{names.get(kind, kind.hex())}={value.decode()}" for (_, kind), (_, value) in parts
+        )
+        return Signer(said, hashlib.sha256(der).hexdigest(), key[1][1][1:])
+    except (ValueError, IndexError):
+        return None
+
+
+def _elements(data: bytes) -> list[tuple[int, bytes]]:
+    """(tag, content) of DER elements that follow one another."""
+    found, at = [], 0
+    while at < len(data):
+        tag, length, at = data[at], data[at + 1], at + 2
+        if length & 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(data[at : at + size], "big"), at + size
+        if at + length > len(data):
+            raise ValueError("DER")
+        found.append((tag, data[at : at + length]))
+        at += length
+    return found
+
+
+# Ed25519 (RFC 8032 § 5.1, § 6) in extended coordinates; public data only, so time may tell.
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)  # of -1
+ZERO = (0, 1, 1, 0)
+
+
+def _add(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    low, high = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    c, d = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    e, f, g, h = high - low, d - c, d + c, high + low
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _times(number: int, point: tuple[int, ...]) -> tuple[int, ...]:
+    total: tuple[int, ...] = ZERO
+    while number:
+        if number & 1:
+            total = _add(total, point)
+        point, number = _add(point, point), number >> 1
+    return total
+
+
+def _point(data: bytes) -> tuple[int, ...] | None:
+    """The point that 32 bytes stand for."""
+    y, sign = int.from_bytes(data, "little") & (1 << 255) - 1, data[31] >> 7
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if y >= P or (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+BASE = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+@lru_cache(maxsize=4096)
+def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the Ed25519 key (32 bytes) signed the message."""
+    point = _point(key) if len(key) == 32 and len(signature) == 64 else None
+    s = int.from_bytes(signature[32:], "little")
+    if point is None or BASE is None or s >= ORDER:
+        return False
+    digest = hashlib.sha512(signature[:32] + key + message).digest()
+    minus = (P - point[0], point[1], 1, P - point[3])
+    k = int.from_bytes(digest, "little") % ORDER
+    x, y, z, _ = _add(_times(s, BASE), _times(k, minus))
+    inverse = pow(z, P - 2, P)
+    x, y = x * inverse % P, y * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+
 def _span(item: Any) -> tuple[int, int]:
     return _us(item["start"]), _us(item["end"])
 
@@ -397,20 +767,24 @@ def _us(text: str) -> int:
     return (when - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001
 
 
-def _pointer(digest: str) -> str:
-    """SHA-256 of the fingerprint file that names a tag manifest of this SHA-256."""
-    return hashlib.sha256(f"{digest}  {TAGS}\n".encode()).hexdigest()
+def _text_hash(text: str | bytes) -> str:
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
 def _sha256(tree: Tree, name: str) -> str:
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     with tree.open(name) as source:
         for chunk in iter(lambda: source.read(1 << 20), b""):
             digest.update(chunk)
+            size += len(chunk)
+    if size != tree.sizes[name]:  # a zip that declares more than it holds
+        raise ValueError(f"{size} != {tree.sizes[name]}")
     return digest.hexdigest()
 
 
 def _text(tree: Tree, name: str) -> str:
+    if tree.sizes[name] > MOST_TEXT:  # under another name: its own was told and not read
+        return ""
     with tree.open(name) as source:
         return source.read().decode("utf-8", "replace")
 
@@ -422,6 +796,21 @@ def told(verdict: Verdict, lang: str) -> list[str]:
     lines.append(sentence("unsound" if count else "sound", lang, count=count, files=verdict.files))
     if verdict.fingerprint:
         lines.append(sentence("mark", lang, fingerprint=verdict.fingerprint))
+    if verdict.signer:
+        lines.append(
+            sentence("signed", lang, subject=verdict.signer.subject, sha256=verdict.signer.sha256)
+        )
+    elif not count:
+        lines.append(sentence("not_signed", lang))
+    if verdict.stamped:
+        lines.append(
+            sentence("stamped", lang, time=verdict.stamped, fingerprint=verdict.fingerprint)
+        )
+    if verdict.proven:
+        sealed, segments, keys = verdict.proven
+        lines.append(
+            sentence("sealed", lang, sealed=sealed, segments=segments, keys=", ".join(keys) or "–")
+        )
     return lines
 
 
@@ -430,6 +819,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check an evidence bundle. 校验证据包。")
     parser.add_argument("bundle", nargs="?", help="folder or zip; default: where this file lies")
     parser.add_argument("--fingerprint", help="the fingerprint you were given")
+    parser.add_argument("--certificate", help="the SHA-256 of the certificate you were given")
     parser.add_argument("--lang", choices=("en", "zh"))
     asked = parser.parse_args(arguments)
     lang = asked.lang or ("zh" if str(locale.getlocale()[0]).lower()[:2] in ("zh", "ch") else "en")
@@ -437,7 +827,7 @@ def main(arguments: list[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a console without Chinese must not stop the check
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        verdict = verify(path, asked.fingerprint)
+        verdict = verify(path, asked.fingerprint, None, asked.certificate)
     except (FileNotFoundError, NotABundle) as error:
         gone = isinstance(error, FileNotFoundError)
         print(sentence("no_bundle" if gone else "not_bundle", lang, path=path))

@@ -80,10 +80,14 @@ def take_back(tx: Connection, query_id: str, frame_ids: Sequence[int]) -> None:
 
 
 def carry_over(tx: Connection, query_id: str, to_query_id: str, frame_ids: Sequence[int]) -> None:
-    """Give a query that refines another one the marks it refines with."""
+    """Give a query that refines another one the marks it refines with.
+
+    Refined twice in the same way, it is one query: what was said of its own answer stays.
+    """
     names = [column.name for column in mark.columns if column.name not in ("id", "query_id")]
+    there = select(_m.frame_id).where(_m.query_id == to_query_id)
     rows = select(literal(to_query_id), *(_m[name] for name in names)).where(
-        _m.query_id == query_id, _m.frame_id.in_(frame_ids)
+        _m.query_id == query_id, _m.frame_id.in_(frame_ids), _m.frame_id.not_in(there)
     )
     tx.execute(insert(mark).from_select(["query_id", *names], rows.order_by(_m.id)))
 

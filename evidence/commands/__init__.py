@@ -1,3 +1,7 @@
 """Command → module.attribute, imported when called."""
 
-COMMANDS = {"export": "export.command", "verify": "verify.command"}
+COMMANDS = {
+    "export": "export.command",
+    "verify": "verify.command",
+    "certificate": "certificate.group",
+}

@@ -8,7 +8,7 @@ import click
 
 from evidence.absences import CAUSE_WORDS, SEAM
 from evidence.export import ExportResult, export
-from evidence.report import REASON_WORDS
+from evidence.report_words import REASON_WORDS
 from storage.clock import US, local_text, parse_time
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.options import length_text, size_text
@@ -99,4 +99,20 @@ def _tell(invocation: Invocation, result: ExportResult, zones: dict[str, str]) -
         N_("{path} holds {size} of originals. Fingerprint: {fingerprint}"),
         path=result.path, size=size_text(result.size_bytes), fingerprint=result.fingerprint,
     )  # fmt: skip
-    invocation.say(N_("Hand the fingerprint over apart from the bundle; verify.py compares it."))
+    invocation.say(
+        N_("Signed by {subject}; SHA-256 of the certificate: {sha256}"),
+        subject=result.signer.subject, sha256=result.signer.sha256,
+    )  # fmt: skip
+    if result.timestamp is not None and result.timestamp.made:
+        invocation.say(N_("{authority} gave a time stamp"), authority=result.timestamp.authority)
+    elif result.timestamp is not None:
+        invocation.say(
+            N_("NO time stamp: {authority} gave none ({detail}); the bundle says so"),
+            authority=result.timestamp.authority, detail=result.timestamp.detail,
+        )  # fmt: skip
+    invocation.say(
+        N_(
+            "Hand the fingerprint and the certificate's SHA-256 over apart from the bundle;"
+            " verify.py compares them."
+        )
+    )

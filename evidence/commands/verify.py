@@ -21,12 +21,19 @@ from storage.i18n import N_, current_language
 @click.option(
     "--fingerprint", metavar=N_("SHA-256"), help=N_("the fingerprint you were given for it")
 )
+@click.option(
+    "--certificate", metavar=N_("SHA-256"),
+    help=N_("SHA-256 of the certificate you were given: somebody else's signature is a finding"),
+)  # fmt: skip
 @json_option
 @pass_invocation
-def command(invocation: Invocation, path: Path, fingerprint: str | None, as_json: bool) -> int:
+def command(
+    invocation: Invocation, path: Path, fingerprint: str | None, certificate: str | None,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Exit 0 when it is sound, 9 when there are findings."""
     try:
-        verdict = verify(path, fingerprint)
+        verdict = verify(path, fingerprint, certificate=certificate)
     except FileNotFoundError:
         raise NotFound("there is no {path}; nothing was verified", path=path) from None
     except NotABundle:
@@ -34,13 +41,18 @@ def command(invocation: Invocation, path: Path, fingerprint: str | None, as_json
             "{path} is not an evidence bundle; name the folder or zip that `hindsight export` made",
             path=path,
         ) from None
-    lang = current_language()
+    lang, signer, proven = current_language(), verdict.signer, verdict.proven
     if as_json:
         invocation.json(
             {
                 "ok": not verdict.findings,
                 "fingerprint": verdict.fingerprint,
                 "files": verdict.files,
+                "signed_by": None if signer is None else {
+                    "subject": signer.subject, "certificate_sha256": signer.sha256
+                },
+                "timestamp": verdict.stamped,
+                "proven": None if proven is None else proven._asdict(),
                 "findings": [
                     {"what": one.kind, "path": one.path, "other": one.other or None,
                      "text": describe(one, lang)}

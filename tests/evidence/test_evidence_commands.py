@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from evidence.commands.certificate import group as certificate_group
 from evidence.commands.export import command as export_command
 from evidence.commands.verify import command as verify_command
 from storage.commandline import HindsightGroup, Invocation, run
 from storage.i18n import use_language
+from storage.settings import FILE_NAME
 
 Run = Callable[..., tuple[int, str, str]]
 FROM, TO = "2026-11-18T21:00:01+08:00", "2026-11-18T21:00:07+08:00"
@@ -24,7 +26,10 @@ def hindsight(house: Any, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command line in the house; returns (exit code, stdout, stderr)."""
 
     def command(*words: object) -> tuple[int, str, str]:
-        group = HindsightGroup(commands={"export": export_command, "verify": verify_command})
+        group = HindsightGroup(
+            commands={"export": export_command, "verify": verify_command,
+                      "certificate": certificate_group}
+        )  # fmt: skip
         group.context_settings = {"obj": Invocation(house.directory.root)}
         code = run(group, [str(word) for word in words])
         said = capsys.readouterr()
@@ -129,3 +134,53 @@ def test_verify_of_something_else(hindsight: Run, tmp_path: Path) -> None:
     for name in ("text.zip", "other.zip", "folder"):
         code, _, error = hindsight("verify", tmp_path / name)
         assert (code, error.count("\n")) == (4, 1)
+
+
+def test_the_signature_is_told_and_compared(house: Any, hindsight: Run, tmp_path: Path) -> None:
+    house.segment()
+    _, text, _ = hindsight("certificate", "show", "--json", "--out", tmp_path / "own.pem")
+    shown = json.loads(text)
+    assert (tmp_path / "own.pem").read_text() == shown["certificate"]
+    code, text, _ = hindsight("export", "--camera", "north-gate", "--from", FROM, "--to", TO,
+                              "--out", tmp_path / "b")  # fmt: skip
+    assert code == 0
+    assert f"Signed by {shown['subject']}; SHA-256 of the certificate" in text
+    assert shown["certificate_sha256"] in text
+    assert "time stamp" not in text
+    code, text, _ = hindsight("verify", tmp_path / "b", "--json", "--certificate",
+                              shown["certificate_sha256"].upper())  # fmt: skip
+    verdict = json.loads(text)
+    assert code == 0
+    assert verdict["signed_by"] == {
+        "subject": shown["subject"], "certificate_sha256": shown["certificate_sha256"]
+    }  # fmt: skip
+    assert (verdict["timestamp"], verdict["proven"]["sealed"]) == (None, 1)
+    code, text, _ = hindsight("verify", tmp_path / "b", "--certificate", "0" * 64)
+    assert code == 9
+    assert "somebody else signed it" in text
+
+
+def test_an_authority_that_is_silent_is_told_at_the_export(
+    house: Any, hindsight: Run, tmp_path: Path
+) -> None:
+    (house.directory.root / FILE_NAME).write_text(
+        '[evidence]\ntsa_url = "http://127.0.0.1:1/"\nsigner = "Archive of the north district"\n'
+    )
+    house.segment()
+    words = ["export", "--camera", "north-gate", "--from", FROM, "--to", TO, "--out"]
+    code, text, _ = hindsight(*words, tmp_path / "b")
+    assert code == 0
+    assert "NO time stamp: http://127.0.0.1:1/ gave none" in text
+    assert "Signed by CN=Archive of the north district" in text
+
+
+def test_the_certificate_is_shown_and_replaces_no_file(hindsight: Run, tmp_path: Path) -> None:
+    code, text, _ = hindsight("certificate", "show")
+    assert code == 0
+    assert "-----BEGIN CERTIFICATE-----" in text
+    assert "PRIVATE" not in text
+    (tmp_path / "taken").write_text("mine")
+    code, _, error = hindsight("certificate", "show", "--out", tmp_path / "taken")
+    assert (code, error.count("\n")) == (5, 1)
+    assert (tmp_path / "taken").read_text() == "mine"
+    assert hindsight("certificate", "show", "--out", tmp_path / "no" / "where")[0] == 3

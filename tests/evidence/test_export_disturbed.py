@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 
 from evidence.verify_bundle import verify
-from storage.errors import Conflict, ResourceExhausted
+from storage import audit
+from storage.cases import close_case, find_case, open_case
+from storage.directory import SEAL_KEY
+from storage.errors import Conflict, DataLoss, ResourceExhausted
 from storage.segments import expire
+from storage.vocabulary import Actor
 
 
 def names_in(folder: Path) -> list[str]:
@@ -47,6 +51,38 @@ def test_an_exception_from_progress_leaves_nothing(house: Any, out: Path) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         house.export(out, 0, 4, progress=cancel)
+    assert names_in(out.parent) == []
+
+
+@pytest.mark.parametrize("when", [0.01, 0.5, 1.0])
+@pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
+def test_case_closed_while_it_is_exported(house: Any, out: Path, name: str, when: float) -> None:
+    house.segment()
+    with house.ledger.write() as tx:
+        open_case(tx, "A-117", "theft", "li.wei", 0)
+
+    def close(done: int, total: int) -> None:
+        if done >= when * total:
+            with house.ledger.write() as tx:
+                if find_case(tx, "A-117").closed_us is None:
+                    close_case(tx, "A-117", 1)
+
+    with pytest.raises(Conflict, match="A-117"):
+        house.export(out.with_name(name), 0, 4, actor=Actor("li.wei", "A-117"), progress=close)
+    assert names_in(out.parent) == []
+    with house.ledger.read() as tx:
+        assert "export.sealed" not in [row.action for row in audit.rows(tx)]
+
+
+def test_a_seal_key_that_is_lost_midway_leaves_nothing(house: Any, out: Path) -> None:
+    house.segment()
+    key = house.directory.root / "keys" / SEAL_KEY
+
+    def lose(done: int, total: int) -> None:
+        key.unlink(missing_ok=True)
+
+    with pytest.raises(DataLoss, match=r"seal\.key"):
+        house.export(out, 0, 4, progress=lose)
     assert names_in(out.parent) == []
 
 

@@ -78,12 +78,16 @@ def test_every_dependency_says_why_it_is_there() -> None:
     assert sorted(name for name in names if f"`{name}`" not in text) == []
 
 
+# Travels alone in every bundle and must run where nothing of ours is: it has to be one file.
+ONE_FILE = ROOT / "evidence" / "verify_bundle.py"
+
+
 def test_no_module_is_a_drawer_or_has_grown_too_long() -> None:
     wrong = []
     for room in ("storage", "recorder", "indexer", "search", "evidence", "web"):
         for path in (ROOT / room).rglob("*.py"):
             lines = path.read_text(encoding="utf-8").count("\n")
-            if lines > 450 and "versions" not in path.parts:
+            if lines > 450 and "versions" not in path.parts and path != ONE_FILE:
                 wrong.append(f"{path.relative_to(ROOT)}: {lines} lines")
             if path.stem in {"utils", "helpers", "common", "manager"}:
                 wrong.append(f"{path.relative_to(ROOT)}: a drawer")
