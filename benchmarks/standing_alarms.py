@@ -135,7 +135,7 @@ def _look(directory: DataDirectory, every: list[Asked]) -> tuple[int, float]:
         begun_s = time.perf_counter()
         for one, query in asked:
             standing = _standing(rows[0].start_us - US)
-            for _, noticed in answering.noticed(standing, query, generation, cameras, new):
+            for _, noticed in answering.noticed(standing, query, generation, cameras, new, None):
                 if noticed:
                     one.alone.add(row.original_name)
                 scores = [each.score for each in noticed if each.score is not None]

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from search.admission import Keys, admitted
 from search.answer import Answer, Best, Moment
 from search.coverage import Coverage, coverage
 from search.explaining import explained
@@ -26,17 +27,23 @@ from search.rows import KIND_NAMES, Floats
 from search.samples import Samples
 from search.scan import Stop, Workers
 from search.shards import ShardDamaged
-from storage import audit, cases, generations, register, segments
+from storage import audit, generations, register, segments
 from storage.clock import US, utc_day
 from storage.directory import DataDirectory
-from storage.errors import Denied, Unavailable
-from storage.i18n import tr
+from storage.errors import Unavailable
+from storage.i18n import N_, tr
 from storage.lake_days import day_versions, days_reaching
 from storage.vocabulary import Actor, Camera, Generation, Segment, SegmentState
 
 MOST_STEPS = 2_000  # moments of A and of B among which 'A, then B' looks for pairs
 MOST_READS = 3  # of the partitions, when parts vanish or rows turn out to be damaged
 HALF_PICTURE_US = US // 2  # a moment of one picture still lasts a while
+
+
+NOTHING_GRANTED = N_(
+    "no camera may be searched by you yet; ask an administrator, who grants it with `hindsight"
+    " grant add`"
+)
 
 
 class _Damaged(Exception):
@@ -110,14 +117,11 @@ class Engine:
         Conflict: closed case, or stopped. Denied: a case is required.
         """
         directory = self.directory
-        if directory.settings.search.require_case and query.case_id is None:
-            raise Denied("a search needs an open case here; name it with --case and --reason")
-        if query.case_id is not None:
-            with directory.ledger.read() as tx:
-                cases.find_open_case(tx, query.case_id)
-        answer = self.answer(query, stop=stop, progress=progress)
+        with directory.ledger.read() as tx:
+            within = admitted(tx, directory, query, actor.name)
+        answer = self.answer(query, within=within, stop=stop, progress=progress)
         with directory.ledger.write() as tx:
-            who = Actor(actor.name, query.case_id, query.reason)
+            who = actor.under(query.case_id, query.reason)
             detail = {**answer.query, "moments": len(answer.moments)}
             if token is not None:
                 detail["token"] = token
@@ -129,26 +133,31 @@ class Engine:
         self,
         query: Query,
         *,
+        within: Keys = None,
         segments: Collection[str] | None = None,
         stop: Stop | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> Answer:
         """As `search`, without case and audit: whoever calls records what it is for.
 
+        `within`: keys of the cameras that may be searched, for the answer there are no others.
         `segments`: only rows of these, and no coverage. NotFound: unknown camera or site.
         Conflict: stopped.
         """
         now_us = self.directory.clock.now_us()
         with self.directory.ledger.read() as tx:
-            named = register.find_cameras(tx, query.cameras, query.sites)
+            among = None if within is None else (lambda camera: camera.id in within)
+            named = register.find_cameras(tx, query.cameras, query.sites, among)
         cameras = named if query.around is None else around(named, query.around)
         top = query.top or self.directory.settings.search.top
-        narrowed = bool(query.cameras or query.sites or query.around)
+        narrowed = bool(query.cameras or query.sites or query.around) or within is not None
         understood = query.understood([one.slug for one in cameras] if narrowed else None, top)
         with self.directory.ledger.read() as tx:
             generation = generations.active_generation(tx)
         found, lost = _Found([], {}, []), dict[str, str]()
         warnings, notes = said_of_places(query, named), list[str]()
+        if within is not None and not within:
+            warnings.append(tr(NOTHING_GRANTED))
         strange: list[str] = []  # asked for, but never taught: nothing can be said of it
         if generation is not None:
             told, expected = _said_of_model(query, generation)

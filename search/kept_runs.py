@@ -85,7 +85,7 @@ def note_look(
     directory: DataDirectory, kept: Kept, actor: Actor, detail: Mapping[str, Any]
 ) -> None:
     """The audit row of showing a kept answer; to be committed before it is shown."""
-    who = Actor(actor.name, kept.query.case_id, actor.reason or kept.query.reason)
+    who = actor.under(kept.query.case_id, actor.reason or kept.query.reason)
     detail = {"token": kept.run.id, **detail}
     with directory.ledger.write() as tx:
         now_us = directory.clock.now_us()

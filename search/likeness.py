@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from search.asking import Like
 from search.query import Part
-from storage import audit, cases
+from storage import audit
+from storage.access import access_of
 from storage.clock import rfc3339
 from storage.directory import DataDirectory
-from storage.errors import Denied, NotFound
-from storage.register import find_camera
+from storage.errors import NotFound
+from storage.purpose import require_look
+from storage.reading import footage
+from storage.rights import Verb
 from storage.segments import segment_at
 from storage.vocabulary import Actor
 
@@ -30,18 +33,17 @@ def _part(directory: DataDirectory, asked: Like, actor: Actor) -> Part:
     from indexer.pictures import picture_at  # PyAV: only when footage is looked at
 
     with directory.ledger.read() as tx:
-        if actor.case_id is not None:
-            cases.find_open_case(tx, actor.case_id)
-        elif directory.settings.search.require_case:
-            raise Denied("a search needs an open case here; name it with --case and --reason")
-        camera = find_camera(tx, asked.camera)
+        access = access_of(tx, actor.name, directory.clock.now_us())
+        camera = access.camera(tx, Verb.SEARCH, asked.camera)
+        require_look(tx, directory.settings.search, access, actor, Verb.SEARCH, [camera])
         segment = segment_at(tx, camera.id, asked.at_us)
     if segment is None:
         raise NotFound(
             "camera {camera} has no footage at {time}",
             camera=camera.slug, time=rfc3339(asked.at_us),
         )  # fmt: skip
-    shown = picture_at(directory.archive.media(segment), segment, asked.at_us)
+    opened = footage(directory, segment.id, actor, Verb.SEARCH)
+    shown = picture_at(opened.media, opened.segment, asked.at_us)
     made = Part(image=shown.rgb, box=asked.box, weight=asked.weight)
     seen = rfc3339(shown.ts_us)
     with directory.ledger.write() as tx:

@@ -19,12 +19,14 @@ from search.pulse import Progress, Stop
 from search.query import Marked
 from search.runs import Asked
 from storage import audit, cases, marks, search_runs
+from storage.access import access_of
 from storage.clock import parse_time, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import Conflict, Denied, Invalid, NotFound
 from storage.i18n import N_
 from storage.marks import Mark
 from storage.register import find_camera
+from storage.rights import Verb
 from storage.vocabulary import Actor
 
 MOST_MARKS = 200  # of a query; whoever needs more had better describe something else
@@ -120,7 +122,8 @@ def take_back(
     """Undo marks; returns those that are left. NotFound: one of these is not marked."""
     with directory.ledger.write() as tx:
         admit(tx, kept, actor)
-        rows = {row.frame_id: row for row in marks.of_query(tx, kept.query.id)}
+        known = seen(tx, marks.of_query(tx, kept.query.id), actor.name, directory)
+        rows = {row.frame_id: row for row in known}
         for frame_id in frame_ids:
             if frame_id not in rows:
                 raise NotFound(
@@ -149,7 +152,7 @@ def refine(
     directory = engine.directory
     with directory.ledger.read() as tx:
         admit(tx, kept, actor)
-        said = marks.of_query(tx, kept.query.id)
+        said = seen(tx, marks.of_query(tx, kept.query.id), actor.name, directory)
         query = read_back(tx, kept.query.id)
     if not said:
         raise Invalid(
@@ -166,6 +169,12 @@ def refine(
         runs.end(directory, token, error, stopped=False)
         raise
     return runs.carry_out(engine, token, query, actor, stop=stop, progress=progress)
+
+
+def seen(tx: Connection, rows: list[Mark], name: str, directory: DataDirectory) -> list[Mark]:
+    """Those of cameras that somebody may search now."""
+    keys = access_of(tx, name, directory.clock.now_us()).keys(tx, Verb.SEARCH)
+    return rows if keys is None else [row for row in rows if row.camera_id in keys]
 
 
 def admit(tx: Connection, kept: Kept, actor: Actor) -> None:
@@ -199,6 +208,6 @@ def _note(
          "right": None if undone else row.right, "was": before[row.frame_id]}
         for row in rows
     ]  # fmt: skip
-    who = Actor(actor.name, kept.query.case_id, actor.reason or kept.query.reason)
+    who = actor.under(kept.query.case_id, actor.reason or kept.query.reason)
     detail = {"token": kept.run.id, "marks": said}
     audit.record(tx, who, "mark", kept.subject, at_us=at_us, detail=detail)

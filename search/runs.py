@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 from ulid import ULID
 
+from search.admission import admitted
 from search.circumstances import circumstances, code_version, way_of
 from search.kept_queries import keep, packed, read_back, text_of
 from search.kept_runs import BESIDE, TOKEN, Kept, silent_since
 from search.pulse import Progress, Pulse, Stop
 from search.query import Query
-from storage import cases, register, search_runs, stored_queries
+from storage import register, search_runs, stored_queries
 from storage.clock import US
 from storage.directory import DataDirectory
-from storage.errors import Conflict, Denied, HindsightError, Invalid
+from storage.errors import Conflict, HindsightError, Invalid
 from storage.i18n import N_
 from storage.stored_queries import NAME_CHARACTERS
 from storage.vocabulary import Actor
@@ -73,7 +74,7 @@ def enter(directory: DataDirectory, query: Query, actor: Actor, *, state: str) -
     pictures = packed(query)
     now_us = directory.clock.now_us()
     with directory.ledger.write() as tx:
-        _admit(tx, directory, query)
+        admitted(tx, directory, query, actor.name)  # refused before it is stored
         _keep_house(tx, directory, now_us)
         # A page that is loaded again asks the same: that is another run, not another query.
         stored = stored_queries.same(
@@ -91,7 +92,7 @@ def enter_again(
         query = read_back(tx, kept.query.id)
     now_us = directory.clock.now_us()
     with directory.ledger.write() as tx:
-        _admit(tx, directory, query)
+        admitted(tx, directory, query, actor.name)
         _keep_house(tx, directory, now_us)
         stored_queries.find(tx, kept.query.id)  # it may have been forgotten meanwhile
         return _run_of(tx, kept.query.id, actor, state, now_us), query
@@ -108,11 +109,13 @@ def carry_out(
 ) -> Asked:
     """Search for a run that is 'running', and keep what comes of it: answer, error or cancel."""
     directory = engine.directory
-    who = Actor(actor.name, query.case_id, query.reason)
+    who = actor.under(query.case_id, query.reason)
     with Pulse(directory, token, stop) as pulse:
         try:
             with directory.ledger.read() as tx:
-                asked = register.find_cameras(tx, query.cameras, query.sites)
+                within = admitted(tx, directory, query, actor.name)
+                among = None if within is None else (lambda camera: camera.id in within)
+                asked = register.find_cameras(tx, query.cameras, query.sites, among)
                 now_us, settings = directory.clock.now_us(), directory.settings
                 beside = circumstances(tx, query, asked, settings, now_us)
             report = pulse.reporting(progress)
@@ -173,15 +176,6 @@ def keep_house(directory: DataDirectory) -> None:
     while gone:
         with directory.ledger.write() as tx:
             gone = _keep_house(tx, directory, directory.clock.now_us())
-
-
-def _admit(tx: Connection, directory: DataDirectory, query: Query) -> None:
-    """Refuse what the engine would refuse, before it is stored."""
-    if directory.settings.search.require_case and query.case_id is None:
-        raise Denied("a search needs an open case here; name it with --case and --reason")
-    register.find_cameras(tx, query.cameras, query.sites)
-    if query.case_id is not None:
-        cases.find_open_case(tx, query.case_id)
 
 
 def _keep_house(tx: Connection, directory: DataDirectory, now_us: int) -> int:

@@ -18,11 +18,13 @@ from search.standing_answers import Answering, Noticed
 from search.standing_register import why_over
 from search.standing_telling import Telling
 from search.time_of_day import mask
-from storage import audit, generations, register, standing_firings, standing_queries
+from storage import audit, generations, standing_firings, standing_queries
+from storage.access import access_of
 from storage.clock import US, parse_time_of_day, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import Conflict, HindsightError
 from storage.lake import row_count
+from storage.rights import Verb
 from storage.standing_queries import EXPIRED, NewFootage, StandingQuery
 from storage.vocabulary import Actor, Generation
 
@@ -196,13 +198,16 @@ class Watch:
         """False when another generation answers by now, or the query has ended."""
         query = self._query(one)
         with self._directory.ledger.read() as tx:
-            asked = register.find_cameras(tx, query.cameras, query.sites)
+            owner = access_of(tx, one.created_by, now_us)  # who may search less by now finds less
+            asked = owner.cameras(tx, Verb.SEARCH, query.cameras, query.sites)
+            within = owner.keys(tx, Verb.SEARCH)
         cameras = {camera.id: camera.slug for camera in asked}
         new = [row for row in new if row.camera_id in cameras]
         done.segments += len(new)
         for start in range(0, len(new), IN_ONE):
             some = new[start : start + IN_ONE]
-            for answered, found in self._answering.noticed(one, query, generation, cameras, some):
+            answers = self._answering.noticed(one, query, generation, cameras, some, within)
+            for answered, found in answers:
                 if answered is None or answered.id != generation.id:
                     return False
                 if found and not self._enter(one, query, generation, found, now_us, done):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from search.admission import Keys
 from search.query import MOST_TOP, Query
 from storage import standing_firings, standing_queries
 from storage.clock import US
@@ -57,9 +58,11 @@ class Answering:
         generation: Generation,
         cameras: Mapping[int, str],
         new: Sequence[NewFootage],
+        within: Keys,
     ) -> Iterator[tuple[Generation | None, list[Noticed]]]:
         """What these segments show, and the generation that says so; in as many answers as it
-        takes. `cameras`: key → slug of those of the query."""
+        takes. `cameras`: key → slug of those of the query; `within`: keys of those that its
+        owner may search."""
         start_us = min(row.start_us for row in new)
         end_us = max(row.end_us for row in new)
         chosen = {row.segment_id for row in new}
@@ -84,11 +87,13 @@ class Answering:
                 "top": MOST_TOP, "diversify": False,
             }
         )  # fmt: skip
-        answer = self.engine().answer(narrowed, segments=frozenset(chosen), stop=self.stop)
+        answer = self.engine().answer(
+            narrowed, within=within, segments=frozenset(chosen), stop=self.stop
+        )
         strong = self._strong(one, answer.moments)
         if len(strong) >= MOST_TOP and len(new) > 1:  # there are more than an answer holds
             for half in (new[: len(new) // 2], new[len(new) // 2 :]):
-                yield from self.noticed(one, query, generation, cameras, half)
+                yield from self.noticed(one, query, generation, cameras, half, within)
             return
         # What would not be confident when it is searched for wakes nobody: words that the model
         # was never taught, or a model that was never trained.
@@ -97,11 +102,11 @@ class Answering:
         elif self._all_go_on(one, strong):
             yield answer.generation, [Noticed(moment, None) for moment in strong]
         else:
-            day = self._day(one, query, start_us, end_us)
+            day = self._day(one, query, start_us, end_us, within)
             yield answer.generation, [Noticed(each, _score(each, day)) for each in strong]
 
     def _day(
-        self, one: StandingQuery, query: Query, start_us: int, end_us: int
+        self, one: StandingQuery, query: Query, start_us: int, end_us: int, within: Keys
     ) -> dict[int, list[Moment]]:
         """Camera → what is confident of the day until then."""
         # More than a page: model_copy does not check, and nobody is shown it.
@@ -111,7 +116,7 @@ class Answering:
                 "diversify": False,
             }
         )  # fmt: skip
-        answer = self.engine().answer(asked, stop=self.stop)
+        answer = self.engine().answer(asked, within=within, stop=self.stop)
         found: dict[int, list[Moment]] = {}
         for moment in self._strong(one, answer.moments) if answer.confident else ():
             found.setdefault(moment.camera.id, []).append(moment)

@@ -19,11 +19,13 @@ from search import webhooks
 from search.kept_queries import keep, subject_of
 from search.query import Part, Query
 from search.query_document import document as query_document
-from storage import audit, cases, generations, register, standing_firings, standing_queries
+from storage import audit, cases, generations, standing_firings, standing_queries
+from storage.access import access_of
 from storage.clock import US, optional_rfc3339, parse_time_of_day, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import Conflict, Invalid
 from storage.i18n import tr
+from storage.rights import Verb
 from storage.standing_firings import Firing
 from storage.standing_queries import CASE_CLOSED, EXPIRED, StandingQuery
 from storage.stored_queries import StoredQuery, find
@@ -79,10 +81,11 @@ def add(directory: DataDirectory, wanted: Wanted, actor: Actor) -> tuple[Standin
     quiet = None if wanted.quiet is None else _quiet(wanted.quiet)
     if wanted.webhook is not None:
         webhooks.target(directory, wanted.webhook)
-    who = Actor(actor.name, case_id, query.reason)
+    who = actor.under(case_id, query.reason)
     with directory.ledger.write() as tx:
+        access = access_of(tx, actor.name, now_us)
+        cameras = access.cameras(tx, Verb.SEARCH, query.cameras, query.sites)
         cases.find_open_case(tx, case_id)
-        cameras = register.find_cameras(tx, query.cameras, query.sites)
         stored = keep(tx, query, actor.name, now_us)
         made = standing_queries.add(
             tx, name=name, query_id=stored.id, case_id=case_id, created_by=actor.name,
@@ -111,7 +114,7 @@ def extend(
         cases.find_open_case(tx, found.case_id)
         standing_queries.extend(tx, found.id, expires_us)
         detail = {"expires": rfc3339(expires_us), "expired": rfc3339(found.expires_us)}
-        who = Actor(actor.name, found.case_id, reason)
+        who = actor.under(found.case_id, reason)
         audit.record(tx, who, "standing_extended", found.name, at_us=now_us, detail=detail)
         return standing_queries.find(tx, found.name)
 
@@ -123,23 +126,24 @@ def end(directory: DataDirectory, name: str, reason: str, actor: Actor) -> Stand
     with directory.ledger.write() as tx:
         found = _unended(tx, name, now_us)
         standing_queries.end(tx, found.id, reason, now_us)
-        who = Actor(actor.name, found.case_id, reason)
+        who = actor.under(found.case_id, reason)
         audit.record(tx, who, "standing_ended", found.name, at_us=now_us)
         return standing_queries.find(tx, found.name)
 
 
-def listed(directory: DataDirectory, *, ended: bool = False) -> list[Shown]:
-    """Those in force (with `ended` all), oldest first."""
+def listed(directory: DataDirectory, actor: Actor, *, ended: bool = False) -> list[Shown]:
+    """Those in force (with `ended` all), oldest first; counted is what `actor` may see."""
     with directory.ledger.read() as tx:
-        counts = standing_firings.counts(tx)
+        counts = standing_firings.counts(tx, _keys(tx, directory, actor))
         found = standing_queries.standing_queries(tx, ended=ended)
         return [_shown(tx, one, counts) for one in found]
 
 
-def named(directory: DataDirectory, name: str) -> Shown:
+def named(directory: DataDirectory, name: str, actor: Actor) -> Shown:
     """One, without its firings."""
     with directory.ledger.read() as tx:
-        return _shown(tx, standing_queries.find(tx, name), standing_firings.counts(tx))
+        counts = standing_firings.counts(tx, _keys(tx, directory, actor))
+        return _shown(tx, standing_queries.find(tx, name), counts)
 
 
 def shown(
@@ -148,13 +152,14 @@ def shown(
     """One with its firings, newest first. That somebody looks is committed before it is shown."""
     with directory.ledger.write() as tx:
         found = standing_queries.find(tx, name)
-        known = standing_firings.firings(tx, found.id, limit=limit)
-        who = Actor(actor.name, found.case_id, actor.reason)
+        keys = _keys(tx, directory, actor)
+        known = standing_firings.firings(tx, found.id, limit=limit, camera_ids=keys)
+        who = actor.under(found.case_id, actor.reason)
         audit.record(
             tx, who, "standing_shown", found.name, at_us=directory.clock.now_us(),
             detail={"firings": len(known)},
         )  # fmt: skip
-        return _shown(tx, found, standing_firings.counts(tx)), known
+        return _shown(tx, found, standing_firings.counts(tx, keys)), known
 
 
 def why_over(standing: StandingQuery, *, case_closed: bool, now_us: int) -> str | None:
@@ -197,6 +202,11 @@ def firing_document(firing: Firing) -> dict[str, Any]:
         "delivered": optional_rfc3339(firing.delivered_us),
         "error": None if firing.error is None else tr(firing.error),
     }  # fmt: skip
+
+
+def _keys(tx: Connection, directory: DataDirectory, actor: Actor) -> frozenset[int] | None:
+    """Of the cameras whose firings `actor` may see; None: of all."""
+    return access_of(tx, actor.name, directory.clock.now_us()).keys(tx, Verb.SEARCH)
 
 
 def _shown(tx: Connection, standing: StandingQuery, counts: dict[int, tuple[int, int]]) -> Shown:

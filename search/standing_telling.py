@@ -16,10 +16,12 @@ from search import webhooks
 from search.standing_register import why_over
 from search.webhooks import CONNECT_S, GONE, TOTAL_S, Outcome
 from storage import audit, register, standing_firings, standing_queries
+from storage.access import access_of
 from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
 from storage.i18n import N_
+from storage.rights import Verb
 from storage.standing_firings import Firing
 from storage.standing_queries import StandingQuery
 from storage.vocabulary import Actor
@@ -35,6 +37,7 @@ OVER = {
     standing_queries.EXPIRED: N_("the standing query expired before anybody was told"),
     standing_queries.CASE_CLOSED: N_("its case was closed before anybody was told"),
 }
+NOT_GRANTED = N_("who wanted it may no longer search this camera")
 ENDED = N_("the standing query was ended before anybody was told")
 log = logging.getLogger(__name__)
 
@@ -134,6 +137,10 @@ class Telling:
         over = why_over(standing, case_closed=closed, now_us=now_us)
         if over is not None:
             self._give_up(tx, firing, standing, OVER.get(over, ENDED))
+            return None
+        owner = access_of(tx, standing.created_by, now_us)
+        if not owner.may(Verb.SEARCH, register.camera_by_id(tx, firing.camera_id)):
+            self._give_up(tx, firing, standing, NOT_GRANTED)
             return None
         if firing.attempts >= MOST_ATTEMPTS:
             self._give_up(tx, firing, standing, INTERRUPTED)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from storage import schema
 from storage.clock import zone
 from storage.errors import Conflict, DataLoss, Invalid, NotFound
+from storage.i18n import N_
 from storage.vocabulary import Camera
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ CHANGEABLE = (
     "lon", "lat", "view_deg", "vendor", "tz", "retention_class", "enabled",
 )  # fmt: skip
 _COLUMNS = [schema.camera.c[one.name] for one in fields(Camera)]  # every question reads them all
+UNKNOWN_CAMERA = N_("camera {camera} is not registered; `hindsight camera list` shows the register")
 # Characters, as the ledger's columns have room for.
 LONGEST = {
     "name": 200, "url": 2000, "site": 400, "department": 200, "address": 400, "vendor": 200,
@@ -115,35 +117,44 @@ def camera_by_id(tx: Connection, camera_id: int) -> Camera:
     return _camera(row)
 
 
-def find_camera(tx: Connection, name: str) -> Camera:
-    """By slug, by the name people use, or by GB code."""
+def find_camera(tx: Connection, name: str, among: Callable[[Camera], bool] | None = None) -> Camera:
+    """By slug, by the name people use, or by GB code; only `among` these are there any."""
     c = schema.camera.c
     query = select(schema.camera).where(
         (c.slug == name) | (c.name == name) | (c.gb_code == name) | (c.slug == _try_slug(name))
     )
-    rows = tx.execute(query).mappings().all()
-    exact = [row for row in rows if row["slug"] == name] or rows
+    found = [_camera(row) for row in tx.execute(query).mappings()]
+    if among is not None:
+        found = [camera for camera in found if among(camera)]
+    exact = [camera for camera in found if camera.slug == name] or found
     if len(exact) > 1:
         raise Conflict(
             "{camera} means several cameras ({slugs}); name one of them",
-            camera=name, slugs=", ".join(sorted(row["slug"] for row in exact)),
+            camera=name, slugs=", ".join(sorted(camera.slug for camera in exact)),
         )  # fmt: skip
     if not exact:
-        raise NotFound(
-            "camera {camera} is not registered; `hindsight camera list` shows the register",
-            camera=name,
-        )
-    return _camera(exact[0])
+        raise NotFound(UNKNOWN_CAMERA, camera=name)
+    return exact[0]
 
 
-def find_cameras(tx: Connection, names: Sequence[str], sites: Sequence[str] = ()) -> list[Camera]:
+def find_cameras(
+    tx: Connection,
+    names: Sequence[str],
+    sites: Sequence[str] = (),
+    among: Callable[[Camera], bool] | None = None,
+) -> list[Camera]:
     """Cameras by name and by site subtree; all of them when neither is given.
 
-    With both, a camera must satisfy both. NotFound names the first unknown camera or site.
+    With both, a camera must satisfy both. Only `among` these are there any. NotFound names the
+    first unknown camera or site.
     """
     everything = cameras(tx)
+    if among is not None:
+        everything = [camera for camera in everything if among(camera)]
     slugs = {camera.slug: camera for camera in everything}  # a thousand names are one question
-    chosen = [slugs.get(name) or find_camera(tx, name) for name in names] if names else everything
+    chosen = everything
+    if names:
+        chosen = [slugs.get(name) or find_camera(tx, name, among) for name in names]
     if sites:
         for site in sites:
             if not any(in_site(camera.site, site) for camera in everything):

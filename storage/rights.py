@@ -1,4 +1,5 @@
-"""Rights: what each role may do. One table; the web and every later door ask it."""
+"""Rights: what each role may do at most. One table; the web and every later door ask it, and
+what is done with a camera needs a grant besides (storage.access)."""
 
 from __future__ import annotations
 
@@ -47,11 +48,17 @@ _REFUSALS: dict[Verb, str] = {
 
 
 def may(user: User, verb: Verb | str) -> bool:
-    """Whether `user` may do `verb`. A disabled person may nothing."""
-    return user.enabled and Verb(verb) in RIGHTS[user.role]
+    """Whether `user` may do `verb`. A disabled person may nothing; a token narrows, never adds."""
+    within = user.scope is None or Verb(verb) in user.scope
+    return user.enabled and within and Verb(verb) in RIGHTS[user.role]
 
 
 def require(user: User, verb: Verb | str) -> None:
     """Denied unless `user` may do `verb`."""
     if not may(user, verb):
-        raise Denied(_REFUSALS[Verb(verb)], user=user.name)
+        raise refusal(user.name, Verb(verb))
+
+
+def refusal(name: str, verb: Verb) -> Denied:
+    """What somebody is told whose role does not allow it."""
+    return Denied(_REFUSALS[verb], user=name)

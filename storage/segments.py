@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from storage import schema
 from storage.errors import NotFound
+from storage.i18n import N_
 from storage.ledger import Ledger
 from storage.vocabulary import ClockSource, Segment, SegmentState
 
@@ -32,6 +33,7 @@ LONG_US = 7_200_000_000
 LONG = text(f"segment.end_us - segment.start_us > {LONG_US}")
 # A literal, because no bound parameter proves to SQLite that an index of such rows will do.
 WAITING = text("segment.expired_us IS NOT NULL AND segment.unlinked_us IS NULL")
+UNKNOWN_SEGMENT = N_("segment {segment} is not in the ledger")
 _s = schema.segment.c
 # That a row is `closed`, said so that SQLite looks for it by id, or by camera and start: told
 # `state = 'closed'` it walks over every row of that state, of all cameras.
@@ -56,7 +58,7 @@ def segment(tx: Connection, segment_id: str) -> Segment:
     """One segment by id."""
     row = tx.execute(_query().where(_s.id == segment_id)).first()
     if row is None:
-        raise NotFound("segment {segment} is not in the ledger", segment=segment_id)
+        raise NotFound(UNKNOWN_SEGMENT, segment=segment_id)
     return _segment(row)
 
 
@@ -198,9 +200,12 @@ def count_segments(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(schema.segment)).scalar_one())
 
 
-def kept_time(tx: Connection) -> tuple[int, int]:
-    """(how many closed segments, their durations together in microseconds)."""
+def kept_time(tx: Connection, camera_ids: Collection[int] | None = None) -> tuple[int, int]:
+    """(how many closed segments, their durations together in microseconds), of all cameras or
+    of these."""
     query = select(func.count(), func.coalesce(func.sum(_s.duration_us), 0))
+    if camera_ids is not None:
+        query = query.where(_s.camera_id.in_(camera_ids))
     count, duration_us = tx.execute(query.where(_s.state == "closed")).one()
     return int(count), int(duration_us)
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from storage.errors import Invalid
+from storage.vocabulary import Role
 
 FILE_NAME = "hindsight.toml"
 WEBHOOK_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -28,7 +29,7 @@ WEBHOOK_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    @field_validator("url", "checkpoint", mode="before", check_fields=False)
+    @field_validator("url", "checkpoint", "tsa_url", "tsa_roots", mode="before", check_fields=False)
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """TOML has no null: the template writes "" for it."""
@@ -215,7 +216,12 @@ class SearchSettings(_Section):
         0.6, ge=0, le=1, description="calibrated score from which a match counts as confident"
     )
     require_case: bool = Field(
-        False, description="refuse searches, playback and exports without an open case"
+        False, description="refuse searches, playback and exports without an open case and a reason"
+    )
+    own_cameras_without_case: bool = Field(
+        False,
+        description="with require_case: people search and play the cameras of their own department"
+        " without a case all the same; exports need one",
     )
     keep_days: float = Field(
         7,
@@ -326,10 +332,56 @@ class WebSettings(_Section):
     )
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free one")
     session_hours: int = Field(12, ge=1, le=720, description="a login ends after, hours")
+    idle_minutes: int = Field(
+        60,
+        ge=1,
+        le=43_200,
+        description="a login ends when nothing was asked for so long, minutes; an open board asks"
+        " once a minute",
+    )
+    second_factor: list[Role] = Field(
+        [],
+        description="roles that need a second factor (codes of an authenticator app), such as"
+        ' ["administrator"]; others may have one',
+    )
     upload_bytes: int = Field(
         20_000_000, ge=100_000, description="largest picture taken as a query, bytes"
     )
     threads: int = Field(8, ge=2, le=128, description="requests answered at once")
+
+
+class EvidenceSettings(_Section):
+    """[evidence]"""
+
+    signer: str = Field(
+        "",
+        max_length=64,
+        description="whom the certificate names that signs bundles, once it is made; empty: this"
+        " machine",
+    )
+    tsa_url: str | None = Field(
+        None,
+        description="authority that stamps bundles with the time (RFC 3161), http or https; empty:"
+        " none",
+    )
+    tsa_roots: Path | None = Field(
+        None,
+        description="root certificates of that authority (PEM), to check its answers; relative to"
+        " the data directory; empty: only whoever verifies a bundle checks who signed its stamp",
+    )
+    tsa_required: bool = Field(
+        False,
+        description="an export fails when the authority does not answer; otherwise the bundle goes"
+        " without a time stamp and says so",
+    )
+
+    @field_validator("tsa_url", mode="after")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://host")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("the address must begin with http:// or https:// and hold no password")
+        return value
 
 
 class Settings(_Section):
@@ -344,6 +396,7 @@ class Settings(_Section):
     retention: RetentionSettings = RetentionSettings()
     indexer: IndexerSettings = IndexerSettings()
     search: SearchSettings = SearchSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     web: WebSettings = WebSettings()
     webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], WebhookSettings] = Field(
         default_factory=dict, description="who may be told of a firing; people choose by name"

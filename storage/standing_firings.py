@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -102,16 +103,26 @@ def find(tx: Connection, firing_id: int) -> Firing:
     return _firing(row)
 
 
-def firings(tx: Connection, standing_id: int, *, limit: int | None = None) -> list[Firing]:
-    """Of a standing query, newest first."""
+def firings(
+    tx: Connection,
+    standing_id: int,
+    *,
+    limit: int | None = None,
+    camera_ids: Collection[int] | None = None,
+) -> list[Firing]:
+    """Of a standing query (at these cameras), newest first."""
     query = _firings().where(_f.standing_id == standing_id)
+    if camera_ids is not None:
+        query = query.where(_f.camera_id.in_(camera_ids))
     query = query.order_by(_f.at_us.desc(), _f.id.desc()).limit(limit)
     return [_firing(row) for row in tx.execute(query).mappings()]
 
 
-def counts(tx: Connection) -> dict[int, tuple[int, int]]:
-    """Standing query → (how often it fired, when last)."""
+def counts(tx: Connection, camera_ids: Collection[int] | None = None) -> dict[int, tuple[int, int]]:
+    """Standing query → (how often it fired (at these cameras), when last)."""
     query = select(_f.standing_id, func.count(), func.max(_f.at_us)).group_by(_f.standing_id)
+    if camera_ids is not None:
+        query = query.where(_f.camera_id.in_(camera_ids))
     return {key: (number, last_us) for key, number, last_us in tx.execute(query)}
 
 

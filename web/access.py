@@ -14,15 +14,23 @@ from web.language import use_asked_language
 from web.sessions import NotLoggedIn
 
 # Reached without a login: the way in, and what says nothing about the archive.
-OPEN = frozenset({"static", "auth.login", "auth.log_in", "auth.preferences", "auth.healthz",
-                  "api.open_session"})  # fmt: skip
+OPEN = frozenset({"static", "auth.login", "auth.log_in", "auth.code", "auth.give_code",
+                  "auth.preferences", "auth.healthz", "api.open_session"})  # fmt: skip
 # Reached by everybody who is logged in: their own account, and the way out.
 OWN = frozenset({"auth.home", "auth.log_out", "account.page", "account.change_password",
                  "account.first", "account.choose_first", "api.openapi", "api.show_session",
-                 "api.close_session"})  # fmt: skip
+                 "api.close_session", "account.factor", "account.begin_factor",
+                 "account.confirm_factor", "account.remove_factor", "account.end_session",
+                 "account.end_other_sessions", "account.tokens", "account.make_token",
+                 "account.revoke_token"})  # fmt: skip
 # Reached while the one-time password still waits to be replaced.
 BEFORE_OWN_PASSWORD = frozenset({"account.first", "account.choose_first", "auth.log_out",
                                  "api.show_session", "api.close_session"})  # fmt: skip
+# Reached while the second factor that the settings want of this role is not there.
+BEFORE_FACTOR = frozenset({"account.factor", "account.begin_factor", "account.confirm_factor",
+                           "auth.log_out", "api.show_session", "api.close_session"})  # fmt: skip
+# Of what everybody logged in reaches, what an API token does too.
+OWN_OF_TOKENS = frozenset({"api.openapi", "api.show_session"})
 # Reached by who may search, for what they asked themselves, and by who audits, for all of it: the
 # views see to that, and tell everybody else that there is nothing.
 KEPT_SEARCHES = frozenset({"api.list_searches", "api.search_state", "api.search_moments",
@@ -66,6 +74,7 @@ VERBS: dict[str, Verb] = {
     "api.gaps": Verb.SEE,
     "api.status": Verb.SEE,
     "api.export": Verb.EXPORT,
+    "api.list_audit": Verb.AUDIT,
 }
 
 
@@ -97,9 +106,10 @@ def is_machine(path: str) -> bool:
 
 def _gate() -> Response | None:
     endpoint = request.endpoint or ""
-    g.user, g.session_token = (
-        (None, "") if endpoint == "static" else sessions.load(context.directory(), request)
+    g.user, g.session_token, g.api_token = (
+        (None, "", None) if endpoint == "static" else sessions.load(context.directory(), request)
     )
+    g.held_back = False
     use_asked_language()
     if endpoint in OPEN:
         return None
@@ -108,10 +118,19 @@ def _gate() -> Response | None:
             raise NotLoggedIn.again()
         back = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("auth.login", next=None if back in (None, "/") else back))
+    g.held_back = g.user.must_change
     if g.user.must_change and endpoint not in BEFORE_OWN_PASSWORD:
         if is_machine(request.path):
             raise Denied("choose your own password first: log in at /login with a browser")
         return redirect(url_for("account.first"))
+    if not g.user.must_change and sessions.factor_is_due(context.directory(), g.user):
+        g.held_back = True
+        if endpoint not in BEFORE_FACTOR:
+            if is_machine(request.path):
+                raise Denied("set up your second factor first: log in at /login with a browser")
+            return redirect(url_for("account.factor"))
+    if g.api_token is not None and endpoint in OWN - OWN_OF_TOKENS:
+        raise Denied("an API token does not reach this; log in with a password")
     if endpoint in OWN or not endpoint:
         return None  # an unknown address goes on to its 404
     if endpoint in KEPT_SEARCHES and may(g.user, Verb.AUDIT):

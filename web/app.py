@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from importlib import import_module
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_wtf.csrf import CSRFProtect
 
 from storage.commands.user import ROLES
 from storage.directory import DataDirectory
 from storage.i18n import tr
 from storage.rights import may
-from web import access, context, formats, headers, language, problems
+from web import access, context, formats, forms, headers, language, problems, sessions
 from web.addresses import picture_address
 from web.blueprints.account import account
 from web.blueprints.api import api
@@ -41,6 +41,7 @@ def create_app(directory: DataDirectory) -> Flask:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
         WTF_CSRF_TIME_LIMIT=None,  # as long as the form session lives
         WTF_CSRF_HEADERS=["X-CSRF-Token"],
+        WTF_CSRF_CHECK_DEFAULT=False,  # _check_form decides
         MAX_CONTENT_LENGTH=settings.upload_bytes + FORM_SLACK_BYTES,
         MAX_FORM_MEMORY_SIZE=FORM_SLACK_BYTES,
         SEND_FILE_MAX_AGE_DEFAULT=0,  # static files are asked for again and answered 304
@@ -52,11 +53,15 @@ def create_app(directory: DataDirectory) -> Flask:
     problems.init_problems(app)
     access.init_access(app)  # before CSRF, so that a lost login is told as one
     headers.init_headers(app)
+    forms.init_forms(app)
     csrf = CSRFProtect(app)
     csrf.exempt("web.blueprints.api.open_session")
+    app.before_request(lambda: _check_form(csrf))
     init_searches(app)
-    for name in ("standing", "marks"):
+    for name in ("standing", "marks", "audit_log"):
         import_module(f"web.blueprints.{name}")  # adds its operations to the API
+    for name in ("own_factor", "own_sessions", "own_tokens"):
+        import_module(f"web.blueprints.{name}")  # adds its pages to the account
     for blueprint in (auth, account, search, player, media, cameras, export, api):
         app.register_blueprint(blueprint)
     app.jinja_env.globals.update(
@@ -65,6 +70,12 @@ def create_app(directory: DataDirectory) -> Flask:
         desks=lambda: access.desks_of(context.user()), picture_address=picture_address,
     )  # fmt: skip
     return app
+
+
+def _check_form(csrf: CSRFProtect) -> None:
+    """No other site can send an API token; whoever brings a cookie as well shows the form token."""
+    if g.api_token is None or sessions.COOKIE in request.cookies:
+        csrf.protect(apply_exemptions=True)
 
 
 def _here() -> str:

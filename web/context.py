@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from flask import current_app, g, request
+from sqlalchemy import Connection
 
+from storage.access import Access, access_of
 from storage.directory import DataDirectory
 from storage.vocabulary import Actor, User
 from web.sessions import NotLoggedIn
@@ -38,7 +41,16 @@ def session_token() -> str:
 
 def actor(case_id: str | None = None, reason: str | None = None) -> Actor:
     """Who the audit row of this request names."""
-    return Actor(user().name, case_id or None, reason or None)
+    came_with = g.get("api_token")
+    return Actor(
+        user().name, case_id or None, reason or None, None if came_with is None else came_with.label
+    )
+
+
+def access(tx: Connection) -> Access:
+    """What who asks may do now, with which cameras; an API token narrows it."""
+    found, scope = access_of(tx, user().name, now_us()), user().scope
+    return found if scope is None else replace(found, verbs=found.verbs & scope)
 
 
 def now_us() -> int:

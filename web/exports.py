@@ -15,10 +15,13 @@ from ulid import ULID
 from evidence.absences import CAUSE_WORDS, SEAM
 from evidence.export import export
 from evidence.plan import make_plan
+from storage.access import access_of
 from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import Invalid, Unavailable
 from storage.i18n import tr
+from storage.purpose import require_purpose
+from storage.rights import Verb
 from storage.vocabulary import Actor, Camera, Span
 
 AT_ONCE = 2  # bundles built at the same time; each holds a thread and reads the disk hard
@@ -80,13 +83,26 @@ def build(
         stamp = rfc3339(from_us)[:19].replace("-", "").replace(":", "")
         who = cameras[0].slug if len(cameras) == 1 else f"{len(cameras)}-cameras"
         out = folder / f"{who}_{stamp}Z.zip"
-        export(directory, cameras=cameras, from_us=from_us, to_us=to_us, out=out, actor=actor)
+        export(
+            directory, cameras=cameras, from_us=from_us, to_us=to_us, out=out, actor=actor,
+            still_allowed=lambda tx: require(tx, directory, cameras, actor),
+        )  # fmt: skip
         return out
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     finally:
         _building.release()
+
+
+def require(
+    tx: Connection, directory: DataDirectory, cameras: Sequence[Camera], actor: Actor
+) -> None:
+    """Asked before a byte is read, and again before the bundle gets its name."""
+    access = access_of(tx, actor.name, directory.clock.now_us())
+    for camera in cameras:
+        access.require(Verb.EXPORT, camera)
+    require_purpose(tx, directory.settings.search, actor, Verb.EXPORT)
 
 
 def take(bundle: Path) -> BinaryIO:

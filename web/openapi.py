@@ -21,6 +21,8 @@ from web.shapes import Problem
 
 View = Callable[..., ResponseReturnValue]
 JSON = "application/json"
+NO_FORM_TOKEN = "X-CSRF-Token is missing, or is of another session."
+TOO_LARGE = "More was sent than this address takes."
 REFUSALS: tuple[type[HindsightError], ...] = (*KINDS, NotLoggedIn)
 
 
@@ -114,9 +116,10 @@ class Api:
                 "securitySchemes": {
                     "session": {"type": "apiKey", "in": "cookie", "name": "hindsight_session"},
                     "form": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
+                    "token": {"type": "http", "scheme": "bearer"},
                 },
             },
-            "security": [{"session": []}],
+            "security": [{"session": []}, {"token": []}],
         }
 
     def _bodies(self) -> set[type[BaseModel]]:
@@ -171,7 +174,10 @@ def _described(each: Operation) -> dict[str, Any]:
             }  # fmt: skip
         described["requestBody"] = {"required": True, "content": content}
     if each.method != "GET":
-        described["security"] = [{"session": [], "form": []}]
+        described["security"] = [{"session": [], "form": []}, {"token": []}]
+        described["responses"]["400"] = {"description": NO_FORM_TOKEN, **problem}
+    if each.body is not None:
+        described["responses"]["413"] = {"description": TOO_LARGE, **problem}
     return described
 
 

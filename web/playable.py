@@ -23,6 +23,7 @@ from storage.durable import HashingFile
 from storage.encryption import Sealer
 from storage.errors import Unavailable
 from storage.media import BUFFER_BYTES, Media
+from storage.reading import Footage
 from storage.vocabulary import Segment
 from web.cache import SEGMENTS, get_or_make
 
@@ -64,12 +65,12 @@ def is_streamed(segment: Segment) -> bool:
     return segment.codec in STREAMED
 
 
-def playable(directory: DataDirectory, segment: Segment) -> Playable:
-    """The file to serve for `segment`: its own, or its view.
+def playable(directory: DataDirectory, footage: Footage) -> Playable:
+    """The file to serve for a segment: its own, or its view.
 
     DataLoss when the file is gone, Unavailable when no view of it can be made.
     """
-    media = directory.archive.media(segment)
+    segment, media = footage.segment, footage.media
     found = _parts(media) if segment.container == "mp4" else None
     if found is None or not (segment.audio_codec is None or segment.audio_codec in AUDIO):
         found = _parts(_view(directory, segment, media))

@@ -12,11 +12,13 @@ from itertools import pairwise
 from sqlalchemy import Connection
 
 from storage import audit, timeline
-from storage.cases import find_open_case
+from storage.access import access_of
 from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
-from storage.errors import Denied, NotFound, Unavailable
-from storage.register import find_camera
+from storage.errors import NotFound, Unavailable
+from storage.purpose import require_look, without_case
+from storage.reading import footage_of_all
+from storage.rights import Verb
 from storage.segments import neighbours, segments
 from storage.vocabulary import Actor, Camera, Gap, Segment
 from web.playable import Playable, is_streamed, playable
@@ -59,37 +61,50 @@ class Opening:
         return max(segment.end_us for segment in self.segments)
 
 
-def check_purpose(tx: Connection, directory: DataDirectory, actor: Actor) -> None:
-    """Denied without an open case where the settings demand one."""
-    if actor.case_id is not None:
-        find_open_case(tx, actor.case_id)
-    elif directory.settings.search.require_case:
-        raise Denied("name an open case and a reason first; this archive shows nothing without")
-
-
 def record_look(
-    directory: DataDirectory, actor: Actor, action: str, camera: str, start_us: int, end_us: int
+    directory: DataDirectory, actor: Actor, action: str, camera: Camera, start_us: int, end_us: int
 ) -> None:
-    """Commit the audit row of a look before its bytes leave (invariant 10)."""
+    """Commit the audit row of a look before its bytes leave (invariant 10).
+
+    Denied, NotFound, Conflict: who looks may not play this camera, or not for this case.
+    """
     now_us = directory.clock.now_us()
-    with directory.ledger.write() as tx:
-        check_purpose(tx, directory, actor)
+
+    def look(tx: Connection) -> None:
+        access = access_of(tx, actor.name, now_us)
+        access.require(Verb.PLAY, camera)
+        require_look(tx, directory.settings.search, access, actor, Verb.PLAY, [camera])
         audit.record(
-            tx, actor, action, camera, at_us=now_us,
+            tx, actor, action, camera.slug, at_us=now_us,
             detail={"from": rfc3339(start_us), "to": rfc3339(end_us)},
         )  # fmt: skip
 
+    directory.ledger.write_together(look)
 
-def record_view(directory: DataDirectory, actor: Actor, cameras: Sequence[str]) -> bool:
-    """Commit the row for newest pictures shown on a board; False where a case is demanded."""
-    if directory.settings.search.require_case:
-        return False  # a board has no purpose of its own; the player asks for one
-    with directory.ledger.write() as tx:
-        audit.record(
-            tx, actor, "view", ", ".join(cameras), at_us=directory.clock.now_us(),
-            detail={"cameras": list(cameras)},
-        )  # fmt: skip
-    return True
+
+def record_view(
+    directory: DataDirectory, actor: Actor, cameras: Sequence[Camera]
+) -> frozenset[int]:
+    """Commit the row for newest pictures shown on a board; keys of the cameras whose picture may
+    be shown. A board has no case of its own: where one is demanded, the player asks for it."""
+    now_us = directory.clock.now_us()
+
+    def look(tx: Connection) -> frozenset[int]:
+        access = access_of(tx, actor.name, now_us)
+        shown = [
+            one
+            for one in cameras
+            if access.may(Verb.PLAY, one)
+            and without_case(directory.settings.search, access, Verb.PLAY, [one])
+        ]
+        if shown:
+            slugs = [one.slug for one in shown]
+            audit.record(
+                tx, actor, "view", ", ".join(slugs), at_us=now_us, detail={"cameras": slugs}
+            )
+        return frozenset(one.id for one in shown)
+
+    return directory.ledger.write_together(look)
 
 
 def open_recording(
@@ -97,12 +112,14 @@ def open_recording(
 ) -> Opening:
     """Find the footage around `at_us`, audit the look, and say what can be served of it."""
     with directory.ledger.read() as tx:
-        found = opening(tx, find_camera(tx, camera), at_us, codecs)
-    record_look(directory, actor, "play", found.camera.slug, found.start_us, found.end_us)
+        access = access_of(tx, actor.name, directory.clock.now_us())
+        found = opening(tx, access.camera(tx, Verb.PLAY, camera), at_us, codecs)
+    record_look(directory, actor, "play", found.camera, found.start_us, found.end_us)
     if not found.streamed:
         return found
+    readable = footage_of_all(directory, [row.id for row in found.segments], actor, Verb.PLAY)
     try:
-        return replace(found, files=tuple(playable(directory, row) for row in found.segments))
+        return replace(found, files=tuple(playable(directory, one) for one in readable))
     except Unavailable:
         # No stream can be made of one of them; its pictures can still be looked at.
         return replace(found, streamed=False)

@@ -34,10 +34,11 @@ class Problem(_Told):
 
 
 class Login(_Asked):
-    """Name and password."""
+    """Name and password, and a code where a second factor guards the account."""
 
     user: str
     password: str
+    code: str | None = Field(None, description="of the authenticator app, or a recovery code")
 
 
 class Session(_Told):

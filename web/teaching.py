@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.generations import active_generation
@@ -22,10 +24,10 @@ def examples() -> list[str]:
     return [tr(text) for text in EXAMPLES]
 
 
-def kept_text(directory: DataDirectory) -> str:
-    """One line on what there is to search."""
+def kept_text(directory: DataDirectory, cameras: Collection[int] | None) -> str:
+    """One line on what there is to search of these cameras (keys; None: of all)."""
     with directory.ledger.read() as tx:
-        count, duration_us = kept_time(tx)
+        count, duration_us = kept_time(tx, cameras)
         generation = active_generation(tx)
     if not count:
         return tr("No footage is kept yet; record or import some, then index it.")

@@ -109,7 +109,7 @@ def list_command(inv: Invocation, every: bool, as_json: bool) -> None:
     now_us = inv.directory.clock.now_us()
     found = [
         standing_document(one, now_us)
-        for one in standing_register.listed(inv.directory, ended=every)
+        for one in standing_register.listed(inv.directory, inv.actor(), ended=every)
     ]
     if as_json:
         inv.json({"running": inv.directory.is_running(JOB), "standing": found})
@@ -271,7 +271,7 @@ def _round_document(one: Round) -> dict[str, Any]:
 
 
 def _document(inv: Invocation, name: str) -> dict[str, Any]:
-    one = standing_register.named(inv.directory, name)
+    one = standing_register.named(inv.directory, name, inv.actor())
     return standing_document(one, inv.directory.clock.now_us())
 
 

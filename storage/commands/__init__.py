@@ -17,6 +17,9 @@ COMMANDS = {
     "scrub": "scrub.command",
     "seal": "seal.group",
     "user": "user.group",
+    "department": "department.group",
+    "grant": "grant.group",
+    "token": "token.group",
     "case": "case.group",
     "audit": "audit.group",
 }

@@ -164,7 +164,7 @@ def test_what_cannot_be_is_one_line(
     assert err.count("\n") == 1
     assert err.startswith("hindsight: ")
     assert said in err
-    assert standing_register.listed(directory, ended=True) == []
+    assert standing_register.listed(directory, Actor("ines"), ended=True) == []
     with directory.ledger.read() as tx:
         assert [row.action for row in audit.rows(tx)] == ["init"]
 
@@ -203,7 +203,7 @@ def test_nothing_goes_on_when_its_case_is_closed(hindsight: Run, directory: Data
     assert (code, "case was closed" in err) == (5, True)
     code, out, _ = hindsight("standing", "run", "--json")
     assert json.loads(out)["ended"] == ["flood"]
-    (shown,) = standing_register.listed(directory, ended=True)
+    (shown,) = standing_register.listed(directory, Actor("ines"), ended=True)
     assert shown.standing.end_reason == "its case was closed"
     _, out, _ = hindsight("--lang", "zh", "standing", "list", "--all", "--json")
     assert json.loads(out)["standing"][0]["end_reason"] == "其案件已结案"

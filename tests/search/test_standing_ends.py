@@ -249,7 +249,7 @@ def test_a_query_of_a_later_version_is_said_and_keeps_no_other(lookout: Lookout)
     lookout.film("gate", FLOOD)
     found = lookout.look()
     assert (found.fired, list(found.failed)) == (1, ["later"])
-    (shown, _) = standing_register.listed(lookout.directory)
+    (shown, _) = standing_register.listed(lookout.directory, ASKER)
     assert shown.subject == "?"
 
 

@@ -13,6 +13,7 @@ if ROOT not in sys.path:  # tests share footage.py and media.py, however pytest 
     sys.path.insert(0, ROOT)
 
 from tests.storage.media import new_house  # noqa: E402
+from tests.web.city import City, built  # noqa: E402
 from tests.web.desk import NOW_US, Desk  # noqa: E402
 from tests.web.footage import START_US, keep, lose, register, write_clip  # noqa: E402
 
@@ -44,3 +45,17 @@ def archive(desk: Desk, clips: Path) -> Desk:
     three = keep(desk.directory, gate, clips / "one.mp4", two.end_us + 5_000_000)
     desk.segments += [one, two, three]
     return desk
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    """Somebody of every role, and cameras they may use, only see, or not know of."""
+    yield from built(tmp_path_factory.mktemp("city"))
+
+
+@pytest.fixture
+def as_it_was(city: City) -> Iterator[City]:
+    """The city, whose clock and settings are put back."""
+    yield city
+    city.desk.clock.now = NOW_US
+    city.require_case(False)

@@ -9,13 +9,17 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 from storage import audit
 from storage.clock import US
 from storage.directory import DataDirectory
+from storage.grants import GRANTABLE, Grant, Place, add_grant
 from storage.people import add_user
-from storage.vocabulary import Camera, Role, Segment
+from storage.reading import Footage, footage
+from storage.rights import Verb
+from storage.vocabulary import Actor, Camera, Role, Segment, User
 from tests.storage.media import HandClock
 from tests.web.footage import START_US
 from web.app import create_app
@@ -48,13 +52,20 @@ class Desk:
         return made
 
     def person(
-        self, name: str = "ines", role: Role = Role.INVESTIGATOR, lang: str = "en"
+        self,
+        name: str = "ines",
+        role: Role = Role.INVESTIGATOR,
+        lang: str = "en",
+        *,
+        granted: bool = True,
     ) -> Person:
-        """Somebody of that role, logged in."""
+        """Somebody of that role, logged in; `granted`: whatever the role allows, everywhere."""
         with self.directory.ledger.write() as tx:
-            add_user(
+            user = add_user(
                 tx, name, PASSWORD, role, created_us=NOW_US, lang=lang, must_change=False
             )  # fmt: skip
+            if granted:
+                grant_everything(tx, user)
         someone = Person(self.app.test_client())
         answer = someone.log_in(name, PASSWORD)
         assert answer.status_code == 302, answer.text
@@ -64,6 +75,19 @@ class Desk:
         """Rows of the audit chain."""
         with self.directory.ledger.read() as tx:
             return audit.rows(tx, action=action)
+
+
+def opened(directory: DataDirectory, row: Segment) -> Footage:
+    """A segment as a program of this data directory reads it."""
+    return footage(directory, row.id, Actor("the test"), Verb.PLAY)
+
+
+def grant_everything(tx: Connection, user: User) -> Grant:
+    """Somebody may do whatever the role allows, everywhere, for a year."""
+    return add_grant(
+        tx, user=user, verbs=GRANTABLE, place=Place(site=""), from_us=0,
+        until_us=NOW_US + 366 * 86_400 * US, purpose="a test", made_by="the test", at_us=NOW_US,
+    )  # fmt: skip
 
 
 class Person:

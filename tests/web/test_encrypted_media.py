@@ -14,7 +14,7 @@ from storage.clock import US
 from storage.directory import open_directory
 from storage.settings import FILE_NAME
 from tests.storage.media import new_house
-from tests.web.desk import NOW_US, Desk
+from tests.web.desk import NOW_US, Desk, opened
 from tests.web.footage import START_US, keep, number_of, register, write_clip
 from tests.web.test_media import init_of, picture_numbers, playlist_of, ranges_of
 from web.playable import playable
@@ -82,7 +82,7 @@ def test_a_view_of_an_encrypted_import_is_encrypted(
     assert picture_numbers(view) == list(range(75))
     answer = ines.get(address, headers={"Range": f"bytes={offset}-{offset + length - 1}"})
     assert answer.data == view[offset : offset + length]
-    made = playable(vault.directory, row).media
+    made = playable(vault.directory, opened(vault.directory, row)).media
     assert made.path.is_relative_to(vault.directory.cache)
     assert made.is_encrypted
     assert b"moov" not in made.path.read_bytes()

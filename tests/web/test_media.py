@@ -15,7 +15,7 @@ from PIL import Image
 
 from storage import segments as ledger
 from storage.clock import US, parse_time, rfc3339
-from tests.web.desk import Desk, Person
+from tests.web.desk import Desk, Person, opened
 from tests.web.footage import START_US, fragments_of, keep, number_of, register, write_clip
 from web import cache
 from web.playable import playable
@@ -252,11 +252,12 @@ def test_import_that_is_not_fragmented_plays_through_a_view(
     second = picture_numbers(init_of(ines, playlist) + view[offset : offset + length])
     assert second == list(range(25, 50))
     assert original.read_bytes() == clip.read_bytes()  # the original stays as it came
-    made = playable(desk.directory, row).media.path
+    made = playable(desk.directory, opened(desk.directory, row)).media.path
     assert made != original
     assert fragments_of(made) >= 3
     stamp = made.stat().st_mtime_ns
-    assert playable(desk.directory, row).media.path.stat().st_mtime_ns == stamp  # made once
+    again = playable(desk.directory, opened(desk.directory, row)).media.path
+    assert again.stat().st_mtime_ns == stamp  # made once
 
 
 def test_codec_no_browser_plays_is_shown_as_stills(desk: Desk, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from indexer.indexing import run
 from indexer.succession import ensure_generation
 from storage import generations
 from storage.clock import US, parse_time, rfc3339
+from storage.vocabulary import Role
 from tests.web.desk import Desk, Person
 from tests.web.footage import START_US
 from web.asked import Asked, local_time, quick_spans, read
@@ -68,7 +69,9 @@ def test_empty_desk_teaches_with_examples(archive: Desk) -> None:
 
 
 def test_desk_without_a_camera_says_how_to_begin(desk: Desk) -> None:
-    assert "hindsight camera add" in desk.person().get("/search").text
+    admin = desk.person("ada", Role.ADMINISTRATOR)
+    assert "hindsight camera add" in admin.get("/search").text
+    assert "hindsight grant add --to ines" in desk.person().get("/search").text
 
 
 def test_answer_shows_moments_their_limits_and_is_audited(indexed: Desk) -> None:

@@ -22,7 +22,9 @@ from search.kept_runs import Kept, find
 from storage import generations, search_runs
 from storage.clock import US
 from storage.directory import open_directory
+from storage.grants import Place, add_grant
 from storage.people import add_user
+from storage.rights import Verb
 from storage.vocabulary import Role
 from tests.search.archive import ASKER, START_US, Archive, new_archive
 from tests.storage.media import HandClock, new_house
@@ -87,7 +89,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     archive = new_archive(house.directory)
     archive.footage("gate", START_US, ["road", "bus", "road"])
     with house.directory.ledger.write() as tx:
-        add_user(tx, "ines", PASSWORD, Role.INVESTIGATOR, created_us=1, must_change=False)
+        ines = add_user(tx, "ines", PASSWORD, Role.INVESTIGATOR, created_us=1, must_change=False)
+        add_grant(
+            tx, user=ines, verbs={Verb.SEARCH}, place=Place(site=""), from_us=0, until_us=None,
+            purpose="a test", made_by="the test", at_us=1,
+        )  # fmt: skip
     house.directory.close()
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(house.root)], cwd=ROOT, text=True,

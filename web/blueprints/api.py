@@ -20,11 +20,11 @@ from storage.commands.segments import document as segment_document
 from storage.commands.status import camera_document as camera_status
 from storage.commands.status import volume_document
 from storage.errors import Invalid
-from storage.register import cameras as register
-from storage.register import cameras_with_credentials, find_camera, find_cameras
+from storage.register import cameras_with_credentials
+from storage.rights import Verb
 from storage.status import camera_overview, effective_state, volume_overview, warnings
 from storage.vocabulary import Camera, Span
-from web import context, exports, sessions, shapes
+from web import context, exports, sessions, shapes, shapes_audit
 from web.blueprints.auth import give_session
 from web.blueprints.export import send_bundle
 from web.openapi import Api
@@ -43,14 +43,17 @@ def openapi() -> Response:
 
 @_api.operation("POST", "/session", "Log in", body=shapes.Login, answer=shapes.Session)
 def open_session(body: shapes.Login) -> Response:
-    """Log in with JSON `user` and `password`; sets the cookie, answers the form token.
+    """Log in with JSON `user`, `password` and perhaps `code`; sets the cookie, answers the form
+    token.
 
     Other sites cannot send JSON here, so no form token is asked.
     """
-    user, token = sessions.log_in(context.directory(), body.user, body.password, context.peer())
+    login = sessions.log_in_at_once(
+        context.directory(), body.user, body.password, body.code, context.peer()
+    )
     session.clear()
-    response = jsonify(_session(user))
-    give_session(response, token)
+    response = jsonify(_session(login.user))
+    give_session(response, login.token)
     return response
 
 
@@ -73,14 +76,14 @@ def close_session() -> Response:
 def cameras() -> Response:
     """The register, by slug, as `camera list --json`."""
     with context.directory().ledger.read() as tx:
-        return _cameras(register(tx))
+        return _cameras(context.access(tx).register(tx, Verb.SEE))
 
 
 @_api.operation("GET", "/cameras/<camera>", "One camera", answer=shapes.Camera)
 def camera(camera: str) -> Response:
     """One camera by slug, name or GB code."""
     with context.directory().ledger.read() as tx:
-        found = find_camera(tx, camera)
+        found = context.access(tx).camera(tx, Verb.SEE, camera)
     return jsonify(_documents([found])[0])
 
 
@@ -91,7 +94,7 @@ def segments(query: shapes.CamerasAndSpan) -> Response:
     """What is kept, as `segments --json`: `camera` (again for more), `from`, `to`."""
     from_us, to_us = _span(query)
     with context.directory().ledger.read() as tx:
-        chosen = find_cameras(tx, query.camera)
+        chosen = context.access(tx).cameras(tx, Verb.SEE, query.camera)
         rows = ledger_segments.segments(
             tx, camera_ids=[one.id for one in chosen], from_us=from_us, to_us=to_us
         )  # fmt: skip
@@ -106,7 +109,7 @@ def gaps(query: shapes.CamerasAndSpan) -> Response:
     """What is missing and why, as `gaps --json`: `camera`, `from`, `to`."""
     from_us, to_us = _span(query)
     with context.directory().ledger.read() as tx:
-        chosen = find_cameras(tx, query.camera)
+        chosen = context.access(tx).cameras(tx, Verb.SEE, query.camera)
         rows = timeline.gaps(
             tx, camera_ids=[one.id for one in chosen], from_us=from_us, to_us=to_us
         )  # fmt: skip
@@ -126,7 +129,7 @@ def status(query: shapes.CamerasAndSpan) -> Response:
     if from_us is not None:
         span = Span(from_us, context.now_us() if to_us is None else to_us)
     with directory.ledger.read() as tx:
-        chosen = find_cameras(tx, query.camera)
+        chosen = context.access(tx).cameras(tx, Verb.SEE, query.camera)
     overviews, volumes = (
         camera_overview(directory, cameras=chosen, span=span),
         volume_overview(directory),
@@ -161,7 +164,7 @@ def export(body: shapes.ExportBody) -> Response:
     """The bundle of a span as a zip, as `export --out x.zip`."""
     directory = context.directory()
     with directory.ledger.read() as tx:
-        chosen = find_cameras(tx, body.camera)
+        chosen = context.access(tx).cameras(tx, Verb.EXPORT, body.camera)
     bundle = exports.build(
         directory, chosen, parse_time(body.from_), parse_time(body.to),
         context.actor(body.case, body.reason),
@@ -190,7 +193,7 @@ def _documents(found: list[Camera]) -> list[dict[str, object]]:
     ]
 
 
-def _span(query: shapes.CamerasAndSpan) -> tuple[int | None, int | None]:
+def _span(query: shapes.CamerasAndSpan | shapes_audit.Asked) -> tuple[int | None, int | None]:
     from_us = None if query.from_ is None else parse_time(query.from_)
     to_us = None if query.to is None else parse_time(query.to)
     if from_us is not None and to_us is not None and from_us >= to_us:

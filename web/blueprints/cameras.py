@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 
 from storage.events import events
-from storage.register import find_camera
 from storage.rights import Verb, may
 from storage.timeline import gaps
 from web import context
@@ -34,7 +33,8 @@ def page(camera: str) -> str:
     """One camera: facts, its day to look through, its gaps."""
     directory = context.directory()
     with directory.ledger.read() as tx:
-        found = find_camera(tx, camera)
+        access = context.access(tx)
+        found = access.camera(tx, Verb.SEE, camera)
     (one,) = watches(directory, [found])
     newest_us = one.picture_us or context.now_us()
     asked = request.args.get("day")
@@ -48,19 +48,19 @@ def page(camera: str) -> str:
         happenings = events(tx, camera_ids=[found.id], limit=EVENTS_SHOWN)
     return render_template(
         "camera.html", camera=found, watch=one, strip=drawn, gaps=missing, happenings=happenings,
-        at=newest_us if one.last else None,
+        at=newest_us if one.last else None, plays=access.may(Verb.PLAY, found),
     )  # fmt: skip
 
 
 def _board(template: str) -> str:
-    found = watches(context.directory())
-    pictures = request.args.get("pictures") != "0" and _may_look(found)
+    with context.directory().ledger.read() as tx:
+        register = context.access(tx).register(tx, Verb.SEE)
+    found = watches(context.directory(), register)
+    pictures = frozenset() if request.args.get("pictures") == "0" else _may_look(found)
     return render_template(template, places=by_place(found), pictures=pictures, cameras=len(found))
 
 
-def _may_look(found: list[Watch]) -> bool:
-    """Whether the newest pictures are shown: a look, so it is audited first."""
-    shown = [one.camera.slug for one in found if one.last is not None]
-    if not shown or not may(context.user(), Verb.PLAY):
-        return False
+def _may_look(found: list[Watch]) -> frozenset[int]:
+    """Keys of the cameras whose newest picture is shown: a look, so it is audited first."""
+    shown = [one.camera for one in found if one.last is not None and may(context.user(), Verb.PLAY)]
     return record_view(context.directory(), context.actor(), shown)

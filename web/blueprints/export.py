@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from storage import cases as ledger_cases
 from storage.errors import HindsightError, Invalid
-from storage.register import cameras, find_cameras
+from storage.rights import Verb
 from storage.vocabulary import Camera
 from web import context, exports
 from web.asked import local_field, local_time
@@ -61,7 +61,7 @@ def _span(values: MultiDict[str, str]) -> tuple[list[Camera], int, int]:
     if not names:
         raise Invalid("choose at least one camera; nothing was exported")
     with context.directory().ledger.read() as tx:
-        chosen = find_cameras(tx, names)
+        chosen = context.access(tx).cameras(tx, Verb.EXPORT, names)
     tz = values.get("tz") or chosen[0].tz
     times = [local_time(values.get(name, ""), tz) for name in ("from", "to")]
     return chosen, times[0], times[1]
@@ -71,7 +71,7 @@ def _page(
     values: MultiDict[str, str], seen: exports.Preview | None, refused: HindsightError | None
 ) -> Response:
     with context.directory().ledger.read() as tx:
-        register = cameras(tx)
+        register = context.access(tx).register(tx, Verb.EXPORT)
         open_cases = ledger_cases.cases(tx, open_only=True)
     known_zones = zones(register, context.now_us())
     names = values.getlist("camera")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from flask import Response, jsonify, make_response
+from sqlalchemy import Connection
 
 from search import marking
 from search.engine import engine_of
 from search.kept_runs import Kept, find, note_look
+from search.kept_sight import as_seen_by
 from storage import audit, cases, marks, search_runs
 from storage.errors import NotFound
+from storage.marks import Mark
 from storage.rights import Verb, may
-from storage.vocabulary import Actor
 from web import context, shapes, shapes_marks
 from web.blueprints.api import _api as api
 
@@ -23,7 +25,7 @@ def search_marks(token: str) -> Response:
     """As `mark TOKEN --json`."""
     kept = _readable(token)
     with context.directory().ledger.read() as tx:
-        rows = marks.of_query(tx, kept.query.id)
+        rows = _seen(tx, marks.of_query(tx, kept.query.id))
     note_look(context.directory(), kept, context.actor(), {"marks": len(rows)})
     return jsonify([marking.document(row) for row in rows])
 
@@ -36,8 +38,8 @@ def case_marks(case: str) -> Response:
     directory = context.directory()
     with directory.ledger.write() as tx:
         found = cases.find_case(tx, case)
-        rows = marks.of_case(tx, found.id)
-        who = Actor(context.actor().name, found.id, found.reason)
+        rows = _seen(tx, marks.of_case(tx, found.id))
+        who = context.actor().under(found.id, found.reason)
         detail = {"marks": len(rows)}
         audit.record(
             tx, who, "marks_shown", found.id, at_us=directory.clock.now_us(), detail=detail
@@ -84,6 +86,14 @@ def refine_search(token: str) -> Response:
     return jsonify(asked.document)
 
 
+def _seen(tx: Connection, rows: list[Mark]) -> list[Mark]:
+    """Who audits sees what was marked; others that of cameras they may search."""
+    user = context.user()
+    if may(user, Verb.AUDIT):
+        return rows
+    return marking.seen(tx, rows, user.name, context.directory())
+
+
 def _readable(token: str) -> Kept:
     """Of a case: for everybody who may search. Otherwise for who asked; NotFound for the rest."""
     user = context.user()
@@ -91,4 +101,4 @@ def _readable(token: str) -> Kept:
     shared = kept.query.case_id is not None or kept.query.asked_by == user.name
     if not (shared and may(user, Verb.SEARCH)) and not may(user, Verb.AUDIT):
         raise NotFound(search_runs.UNKNOWN, token=token[:64])
-    return kept
+    return kept if may(user, Verb.AUDIT) else as_seen_by(context.directory(), kept, user.name)

@@ -1,4 +1,5 @@
-"""Bytes: playlists, ranges of segments, single pictures. The look is audited before they leave."""
+"""Bytes: playlists, ranges of segments, single pictures. The look is audited before they leave,
+and whether it may go on is asked with every request, of storage.reading."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from flask import Blueprint, Response, jsonify, make_response, request, send_fil
 from storage import segments as ledger_segments
 from storage.clock import parse_time, rfc3339
 from storage.errors import Invalid, NotFound
-from storage.register import find_camera
-from storage.vocabulary import Actor, Segment, SegmentState
+from storage.reading import Footage, footage, footage_of_all
+from storage.rights import Verb
+from storage.vocabulary import Actor, Segment
 from web import addresses, context, pictures
 from web.formats import cause_text
 from web.playable import is_streamed, plain_init, playable, sent
@@ -41,7 +43,7 @@ def playlist(camera: str) -> Response:
     codecs = request.args.get("codecs", "")
     from_us, to_us = parse_time(start), parse_time(end)
     with directory.ledger.read() as tx:
-        found = find_camera(tx, camera)
+        found = context.access(tx).camera(tx, Verb.PLAY, camera)
         rows = ledger_segments.segments(
             tx, camera_ids=[found.id], from_us=from_us, to_us=to_us
         )  # fmt: skip
@@ -52,12 +54,15 @@ def playlist(camera: str) -> Response:
             camera=found.slug, start=start, end=end,
         )  # fmt: skip
     sig = request.args.get("sig", "")
-    if not addresses.signs(sig, "playlist", found.slug, start, end, codecs):
-        record_look(directory, _actor(), "play", found.slug, from_us, to_us)
+    case = _case()
+    if not addresses.signs(sig, "playlist", found.slug, start, end, codecs, case):
+        record_look(directory, _actor(), "play", found, from_us, to_us)
+    readable = footage_of_all(directory, [row.id for row in rows], _actor(), Verb.PLAY)
     text = make_playlist(
-        ((row, playable(directory, row)) for row in rows),
-        addresses.segment_address, addresses.init_address,
-    )  # fmt: skip
+        ((one.segment, playable(directory, one)) for one in readable),
+        lambda row: addresses.segment_address(row, case),
+        lambda row: addresses.init_address(row, case),
+    )
     response = make_response(text)
     response.content_type = MEDIA_TYPE
     return response
@@ -66,10 +71,9 @@ def playlist(camera: str) -> Response:
 @media.get("/segment/<segment>.mp4")
 def segment(segment: str) -> Response:
     """Bytes of one segment, by range; the address was signed when its playlist was opened."""
-    addresses.check(request.args.get("sig", ""), "segment", segment)
-    row = _kept(segment)
-    file = playable(context.directory(), row)
-    response = sent(file, etag=row.sha256[:32])
+    found = _signed(segment)
+    file = playable(context.directory(), found)
+    response = sent(file, etag=found.segment.sha256[:32])
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 
@@ -77,8 +81,7 @@ def segment(segment: str) -> Response:
 @media.get("/segment/<segment>/init.mp4")
 def init(segment: str) -> Response:
     """Its initialisation segment, where an edit list had to be taken out for playing."""
-    addresses.check(request.args.get("sig", ""), "segment", segment)
-    response = make_response(plain_init(playable(context.directory(), _kept(segment))))
+    response = make_response(plain_init(playable(context.directory(), _signed(segment))))
     response.content_type = "video/mp4"
     return response
 
@@ -86,9 +89,7 @@ def init(segment: str) -> Response:
 @media.get("/segment/<segment>/still.jpg")
 def still(segment: str) -> Response:
     """The picture on screen at `at`, whole; X-Picture-Time says when it was taken."""
-    addresses.check(request.args.get("sig", ""), "segment", segment)
-    row = _kept(segment)
-    shown = pictures.picture(context.directory(), row, _instant("at"))
+    shown = pictures.picture(_signed(segment), _instant("at"))
     response = make_response(pictures.jpeg(shown.rgb))
     response.content_type = "image/jpeg"
     response.headers["X-Picture-Time"] = str(shown.ts_us)
@@ -98,14 +99,15 @@ def still(segment: str) -> Response:
 @media.get("/picture/<segment>/<int:at_us>.jpg")
 def picture(segment: str, at_us: int) -> Response:
     """A small picture for a result or a board, made once and cached."""
-    addresses.check(request.args.get("sig", ""), "picture", segment, at_us)
+    addresses.check(request.args.get("sig", ""), "picture", segment, at_us, _case())
     width = request.args.get("w", type=int) or addresses.THUMBNAIL_WIDTHS[0]
     if width not in addresses.THUMBNAIL_WIDTHS:
         raise Invalid(
             "pictures come in widths of {widths} pixels",
             widths=", ".join(str(each) for each in addresses.THUMBNAIL_WIDTHS),
         )
-    path = pictures.thumbnail(context.directory(), _kept(segment), at_us, width)
+    found = _opened(segment, Verb.SEARCH, Verb.PLAY)  # of a result, or of a board
+    path = pictures.thumbnail(context.directory(), found, at_us, width)
     response = send_file(
         path, mimetype="image/jpeg", conditional=True, etag=f"{segment}-{at_us}-{width}",
         max_age=PICTURE_S,
@@ -120,14 +122,14 @@ def snapshot(camera: str) -> Response:
     directory = context.directory()
     at_us = _instant("at")
     with directory.ledger.read() as tx:
-        found = find_camera(tx, camera)
+        found = context.access(tx).camera(tx, Verb.PLAY, camera)
         row = ledger_segments.segment_at(tx, found.id, at_us)
     if row is None:
         raise NotFound(
             "camera {camera} has no footage at {time}", camera=found.slug, time=rfc3339(at_us)
         )
-    shown = pictures.picture(directory, row, at_us)
-    record_look(directory, _actor(), "snapshot", found.slug, shown.ts_us, shown.ts_us)
+    shown = pictures.picture(_opened(row.id, Verb.PLAY), at_us)
+    record_look(directory, _actor(), "snapshot", found, shown.ts_us, shown.ts_us)
     response = make_response(pictures.png(shown.rgb))
     response.content_type = "image/png"
     stamp = rfc3339(shown.ts_us).replace(":", "").replace("-", "")
@@ -137,19 +139,22 @@ def snapshot(camera: str) -> Response:
     return response
 
 
-def _kept(segment_id: str) -> Segment:
-    """A segment whose footage is still kept; a cached picture must not outlive it."""
-    with context.directory().ledger.read() as tx:
-        row = ledger_segments.segment(tx, segment_id)
-    if row.state is not SegmentState.CLOSED:
-        raise NotFound(
-            "segment {segment} was deleted when its promised time was over", segment=segment_id
-        )
-    return row
+def _signed(segment_id: str) -> Footage:
+    """What an address was signed for, if it may still be played."""
+    addresses.check(request.args.get("sig", ""), "segment", segment_id, _case())
+    return _opened(segment_id, Verb.PLAY)
+
+
+def _opened(segment_id: str, *verbs: Verb) -> Footage:
+    return footage(context.directory(), segment_id, _actor(), *verbs)
 
 
 def _actor() -> Actor:
-    return context.actor(request.args.get("case"), request.args.get("reason"))
+    return context.actor(_case(), request.args.get("reason"))
+
+
+def _case() -> str:
+    return request.args.get("case", "")
 
 
 def _instant(name: str) -> int:
@@ -169,7 +174,7 @@ def _document(found: Opening) -> dict[str, Any]:
         "at_us": found.at_us,
         "streamed": found.streamed,
         "codec": found.segments[0].codec,
-        "playlist": addresses.playlist_address(found) if found.streamed else None,
+        "playlist": addresses.playlist_address(found, _case()) if found.streamed else None,
         "segments": [
             _segment(row, found.files[i].first_s if found.files else 0.0)
             for i, row in enumerate(found.segments)
@@ -192,5 +197,5 @@ def _segment(row: Segment, first_s: float) -> dict[str, Any]:
         "id": row.id, "start_us": row.start_us, "end_us": row.end_us, "fps": row.fps,
         "width": row.width, "height": row.height, "codec": row.codec,
         "audio": row.audio_codec is not None, "first_s": first_s,
-        "still": addresses.still_address(row),
+        "still": addresses.still_address(row, _case()),
     }  # fmt: skip

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 
 from storage import segments
 from storage.clock import parse_time
-from storage.register import cameras, find_camera
+from storage.rights import Verb
 from storage.vocabulary import Camera
 from web import context
 from web.strip import day_of, parse_day, strip
@@ -19,9 +19,10 @@ def page() -> str:
     """Ready to play `camera` at `at`; without `at`, its newest footage."""
     directory = context.directory()
     with directory.ledger.read() as tx:
-        register = cameras(tx)
+        access = context.access(tx)
+        register = access.register(tx, Verb.PLAY)
         asked = request.args.get("camera")
-        camera = find_camera(tx, asked) if asked else None
+        camera = access.camera(tx, Verb.PLAY, asked) if asked else None
         newest = segments.neighbours(tx, camera.id, context.now_us())[0] if camera else None
     at_us = _instant(camera, None if newest is None else newest.start_us)
     drawn = None
@@ -39,7 +40,7 @@ def day(camera: str) -> str:
     """Another day of the camera, for the strip under the player."""
     directory = context.directory()
     with directory.ledger.read() as tx:
-        found = find_camera(tx, camera)
+        found = context.access(tx).camera(tx, Verb.PLAY, camera)
     at = request.args.get("at", type=int)
     asked = day_of(at, found.tz) if at else parse_day(request.args.get("day", ""))
     return render_template("strip.html", strip=strip(directory, found, asked, at), camera=found)

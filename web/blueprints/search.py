@@ -11,7 +11,7 @@ from search.likeness import parts_like
 from search.runs import ask
 from storage import cases as ledger_cases
 from storage.errors import HindsightError
-from storage.register import cameras
+from storage.rights import Verb
 from web import context, uploads
 from web.access import is_machine
 from web.asked import KINDS, LIGHTS, WEEKDAYS, Asked, quick_spans, read
@@ -27,7 +27,8 @@ def desk() -> str | Response:
     """The form, and the answer when something is asked."""
     directory = context.directory()
     with directory.ledger.read() as tx:
-        register = cameras(tx)
+        access = context.access(tx)
+        register, keys = access.register(tx, Verb.SEARCH), access.keys(tx, Verb.SEARCH)
         open_cases = ledger_cases.cases(tx, open_only=True)
     known_zones = zones(register, context.now_us())
     asked = read(request.args, known_zones[0][0])
@@ -43,7 +44,7 @@ def desk() -> str | Response:
         zones=known_zones, cases=open_cases, chips=asked.chips(register),
         quick=quick_spans(context.now_us(), tz),
         case_needed=directory.settings.search.require_case, examples=examples(),
-        kept=kept_text(directory), weekdays=WEEKDAYS, lights=LIGHTS, kinds=KINDS,
+        kept=kept_text(directory, keys), weekdays=WEEKDAYS, lights=LIGHTS, kinds=KINDS,
     )  # fmt: skip
     return make_response(page, status)
 

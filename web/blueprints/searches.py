@@ -10,6 +10,7 @@ from search.differences import differences as compare
 from search.engine import engine_of
 from search.jobs import Jobs
 from search.kept_runs import Kept, listed_document, note_look, run_document, with_footage
+from search.kept_sight import as_seen_by
 from search.runs import UNEXPECTED
 from storage import search_runs
 from storage.errors import Conflict, NotFound
@@ -44,7 +45,7 @@ def begin_search(body: SearchBody) -> tuple[Response, int]:
     """As POST /search, but answers at once with a token; the moments are fetched page by page."""
     actor = context.actor(body.case, body.reason)
     token = jobs().submit(asked_query(body, actor), actor)
-    return _state(jobs().find(token)), 202
+    return _state(_found(token)), 202
 
 
 @api.operation(
@@ -106,7 +107,7 @@ def end_search(token: str) -> Response:
     """One that waits or runs is cancelled and shows nothing; one that has ended stays as it is."""
     kept = _readable(token)
     jobs().cancel(kept.run.id)
-    return _state(jobs().find(kept.run.id))
+    return _state(_found(kept.run.id))
 
 
 @api.operation(
@@ -116,7 +117,7 @@ def end_search(token: str) -> Response:
 def search_again(token: str, query: shapes_searches.Waiting) -> Response:
     """As `query again --json`; when it takes longer than `wait_s`, fetch the differences later."""
     then = _readable(token)
-    now = jobs().find(jobs().again(then, context.actor()), query.wait_s)
+    now = _found(jobs().again(then, context.actor()), query.wait_s)
     changes = None
     if then.answer is not None and now.answer is not None:
         changes = _compared(then, now)
@@ -150,7 +151,17 @@ def _readable(token: str, wait_s: float = 0.0) -> Kept:
     mine = kept.run.asked_by == user.name and may(user, Verb.SEARCH)
     if not mine and not may(user, Verb.AUDIT):
         raise NotFound(search_runs.UNKNOWN, token=token[:64])
-    return jobs().find(token, wait_s) if wait_s else kept
+    return _found(token, wait_s) if wait_s else _seen(kept)
+
+
+def _found(token: str, wait_s: float = 0.0) -> Kept:
+    return _seen(jobs().find(token, wait_s))
+
+
+def _seen(kept: Kept) -> Kept:
+    """As who asks may see it now; who audits sees what was answered."""
+    user = context.user()
+    return kept if may(user, Verb.AUDIT) else as_seen_by(context.directory(), kept, user.name)
 
 
 def _state(kept: Kept) -> Response:

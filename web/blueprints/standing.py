@@ -33,7 +33,7 @@ from web.shapes_standing import Standing as StandingShape
 def list_standing(query: StandingListed) -> Response:
     """As `standing list --json`."""
     directory, now_us = context.directory(), context.now_us()
-    found = standing_register.listed(directory, ended=query.ended)
+    found = standing_register.listed(directory, context.actor(), ended=query.ended)
     return jsonify(
         {
             "running": directory.is_running(JOB),
@@ -97,5 +97,5 @@ def list_webhooks() -> Response:
 
 
 def _document(name: str) -> dict[str, Any]:
-    one = standing_register.named(context.directory(), name)
+    one = standing_register.named(context.directory(), name, context.actor())
     return standing_document(one, context.now_us())
