@@ -11,16 +11,19 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from search.calibration import Usual, row_statistics
+from search.calibration import STATISTICS, Usual, row_statistics
 from search.partitions import Block, Partition
-from search.rows import SAMPLE_ROWS, Floats, Int64s
+from search.rows import SAMPLE_ROWS, Bools, Floats, Int64s
+from storage.lake import Vectors
 
 KEPT_SAMPLES = 2  # 26 MB each for 200 cameras at 512 dimensions
 SCALED_ROWS = 16  # of each camera and kind: their middles are the model's scale for all
 LATEST = 8  # questions
+MOST_PIECES = 2_000
 SPARE_DRAWS = 16  # beyond those of the blocks that are asked: of other days, and of sets
 
 
@@ -42,6 +45,7 @@ class _Known:
     draw: _Draw
     cameras: bytes  # keys of those asked for
     ids: Int64s
+    scaled: Int64s  # ids of the rows whose statistics were worked out
     usual: Usual
 
 
@@ -97,24 +101,53 @@ class Samples:
 
 
 def _taken(draw: _Draw, at: Int64s, bank: Floats, last: _Known | None) -> _Known:
-    """The rows that were drawn; those that were drawn before are not read again."""
+    """The rows that were drawn; what was read and worked out before is not done again."""
     ids = draw.frame_id[at]
+    if last is not None and np.array_equal(ids, last.ids):  # of new rows few are ever drawn
+        return replace(last, draw=draw)
     vectors = np.empty((at.size, bank.shape[1]), dtype=np.float16)
-    fresh = np.ones(at.size, dtype=bool)
-    if last is not None and last.ids.size:
-        order = np.argsort(last.ids)
-        found = order[np.searchsorted(last.ids[order], ids).clip(max=order.size - 1)]
-        fresh = last.ids[found] != ids
-        old = found[~fresh]
-        vectors[~fresh] = last.usual.vectors[old]
+    fresh, old = _among(ids, last.ids) if last is not None else _among(ids, _NONE)
+    if last is not None:
+        _copied(vectors, np.flatnonzero(~fresh), last.usual.vectors, old)
     for number in np.unique(draw.block[at[fresh]]).tolist():
         mine = np.flatnonzero(fresh & (draw.block[at] == number))
         vectors[mine] = draw.blocks[number].rows.gather(draw.place[at[mine]])
     groups, begins, sizes = np.unique(draw.group[at], return_index=True, return_counts=True)
-    among = np.arange(at.size) - np.repeat(begins, sizes) < SCALED_ROWS
-    statistics = row_statistics(vectors[among].astype(np.float32), bank)
+    some = np.flatnonzero(np.arange(at.size) - np.repeat(begins, sizes) < SCALED_ROWS)
+    scaled = ids[some]
+    statistics = np.empty((some.size, STATISTICS), dtype=np.float32)
+    fresh, old = _among(scaled, last.scaled) if last is not None else _among(scaled, _NONE)
+    if last is not None:
+        statistics[~fresh] = last.usual.statistics[old]
+    statistics[fresh] = row_statistics(vectors[some[fresh]].astype(np.float32), bank)
     keys = tuple((group // 2, group % 2) for group in groups.tolist())
-    return _Known(draw, b"", ids, Usual(keys, tuple(sizes.tolist()), vectors, statistics))
+    usual = Usual(keys, tuple(sizes.tolist()), vectors, statistics)
+    return _Known(draw, b"", ids, scaled, usual)
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+def _copied(into: Vectors, here: Int64s, known: Vectors | Floats, there: Int64s) -> None:
+    """Rows `there` of what is known, put `here`: as a rule long runs of them, in few pieces."""
+    cuts = np.flatnonzero((np.diff(here) != 1) | (np.diff(there) != 1)) + 1
+    if cuts.size > MOST_PIECES:
+        into[here] = known[there]
+        return
+    for start, end in pairwise([0, *cuts.tolist(), here.size]):
+        if start < end:
+            count = end - start
+            into[here[start] : here[start] + count] = known[there[start] : there[start] + count]
+
+
+def _among(ids: Int64s, known: Int64s) -> tuple[Bools, Int64s]:
+    """Which of `ids` are not known, and the places in `known` of the others."""
+    if not known.size:
+        return np.ones(ids.size, dtype=bool), _NONE
+    order = np.argsort(known)
+    found = order[np.searchsorted(known[order], ids).clip(max=order.size - 1)]
+    fresh = known[found] != ids
+    return fresh, found[~fresh]
 
 
 def _of_block(block: Block) -> _Draw:
@@ -129,15 +162,32 @@ def _merged(draws: Sequence[_Draw]) -> _Draw:
         return draws[0]
     blocks = tuple(block for one in draws for block in one.blocks)
     begins = np.cumsum([0, *(len(one.blocks) for one in draws)]).tolist()
-    nothing = [np.zeros(0, dtype=np.int64)]  # where no block is
-    group = np.concatenate([one.group for one in draws] or nothing)
-    frame_id = np.concatenate([one.frame_id for one in draws] or nothing)
-    place = np.concatenate([one.place for one in draws] or nothing)
-    block = np.concatenate(
-        [one.block + begin for one, begin in zip(draws, begins, strict=False)] or nothing
-    )
-    order = np.lexsort((frame_id, group))
-    group = group[order]
-    rank = np.arange(group.size) - np.searchsorted(group, group)
-    order = order[rank < SAMPLE_ROWS]
-    return _Draw(blocks, group[rank < SAMPLE_ROWS], frame_id[order], block[order], place[order])
+    if not draws:
+        return _Draw(blocks, _NONE, _NONE, _NONE, _NONE)
+    largest = max(range(len(draws)), key=lambda number: draws[number].group.size)
+    columns = []
+    for number, (one, begin) in enumerate(zip(draws, begins, strict=False)):
+        kept = slice(None) if number == largest else _eligible(one, draws[largest])
+        columns.append(
+            (one.group[kept], one.frame_id[kept], one.block[kept] + begin, one.place[kept])
+        )
+    group, frame_id, block, place = map(np.concatenate, zip(*columns, strict=True))
+    if group.size > draws[largest].group.size:
+        order = np.lexsort((frame_id, group))
+        group = group[order]
+        rank = np.arange(group.size) - np.searchsorted(group, group)
+        order = order[rank < SAMPLE_ROWS]
+        group = group[rank < SAMPLE_ROWS]
+        frame_id, block, place = frame_id[order], block[order], place[order]
+    return _Draw(blocks, group, frame_id, block, place)
+
+
+def _eligible(one: _Draw, beside: _Draw) -> Int64s:
+    """Places of its rows that `beside` does not outdo with SAMPLE_ROWS smaller ids."""
+    ends = np.flatnonzero(np.diff(beside.group, append=-1))
+    if not ends.size:
+        return np.arange(one.group.size)
+    groups, sizes = beside.group[ends], np.diff(ends, prepend=-1)
+    most = np.where(sizes < SAMPLE_ROWS, np.iinfo(np.int64).max, beside.frame_id[ends])
+    at = np.searchsorted(groups, one.group).clip(max=groups.size - 1)
+    return np.flatnonzero((groups[at] != one.group) | (one.frame_id < most[at]))
