@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from indexer.indexing import run
 from indexer.succession import ensure_generation
@@ -17,6 +18,7 @@ from storage.clock import US
 from storage.login_sessions import open_session
 from storage.people import find_user
 from storage.register import add_camera
+from storage.source_url import split_url
 from storage.vocabulary import Actor
 from tests.search.receiver import with_webhooks
 from tests.web.desk import NOW_US, Desk, Person
@@ -26,7 +28,14 @@ CAMERA_USER, CAMERA_PASSWORD = "leakuser7731", "leak:word@7731"
 WEBHOOK_PATH = "leakhook7731"
 OTHERS_WORDS = "leakquestion7731"  # what omar asked, of no case
 # What no answer, log line or bundle may hold, whoever asks.
-SECRETS = (CAMERA_USER, CAMERA_PASSWORD, "leak%3Aword%407731", "word@7731", WEBHOOK_PATH)
+SECRETS = (
+    CAMERA_USER,
+    CAMERA_PASSWORD,
+    "leak%3Aword%407731",
+    "word%407731",
+    "word@7731",
+    WEBHOOK_PATH,
+)
 CASE, STANDING = "A-1", "flood"
 
 
@@ -64,10 +73,13 @@ def live_in(archive: Desk) -> LivedIn:
     directory = archive.directory
     archive.person("ines")
     archive.person("omar")
+    # As somebody types it: the password must be gone before anything is kept.
+    typed = f"rtsp://{CAMERA_USER}:{quote(CAMERA_PASSWORD, safe='')}@192.0.2.9/live"
+    url, credentials = split_url(typed)
     with directory.ledger.write() as tx:
         archive.cameras["locked"] = add_camera(
-            tx, name="locked", url="rtsp://192.0.2.9/live", created_us=NOW_US, site="North/Yard",
-            credentials=(CAMERA_USER, CAMERA_PASSWORD), vault=directory.vault(),
+            tx, name="locked", url=url, created_us=NOW_US, site="North/Yard",
+            credentials=credentials, vault=directory.vault(),
         )  # fmt: skip
         cases.open_case(tx, CASE, "storm", "ines", NOW_US)
     with_webhooks(directory, duty=f"https://duty.example/{WEBHOOK_PATH}")
