@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import Connection, func, insert, select
 
@@ -26,7 +25,7 @@ from storage.directory import DataDirectory
 from storage.durable import write_file
 from storage.errors import DataLoss, HindsightError
 from storage.seal_places import SUFFIX, head_path, heads_on
-from storage.seals import canonical, key_id_of, public_key, public_pem
+from storage.seals import canonical, is_signed, key_id_of, public_key, public_pem
 from storage.vocabulary import Actor
 
 FORMAT = 1
@@ -68,15 +67,6 @@ def remade(head: Head, key: Ed25519PrivateKey, **changed: Any) -> Head:
     return replace(facts, hash=digest, signature=key.sign(bytes.fromhex(digest)))
 
 
-def is_signed(head: Head, key: Ed25519PublicKey) -> bool:
-    """Whether `key` signed the 32 bytes of the head's hash."""
-    try:
-        key.verify(head.signature, bytes.fromhex(head.hash))
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
-
-
 def heads(tx: Connection) -> list[Head]:
     """Every head, oldest first."""
     query = select(*(_h[name] for name in Head.__slots__)).order_by(_h.number)
@@ -110,8 +100,9 @@ def marks_of(all_heads: Iterable[Head]) -> Iterator[Mark]:
 
 
 def sign(
-    directory: DataDirectory, key: Ed25519PrivateKey, actor: Actor, *, of_today: bool = False
-) -> Head | None:
+    directory: DataDirectory, key: Ed25519PrivateKey, actor: Actor, *, of_today: bool = False,
+    most_marks: int = MOST_MARKS,
+) -> Head | None:  # fmt: skip
     """Sign the newest row unless a head covers it (`of_today`: or was made this UTC day).
 
     The newest head, whether made now or not; None when the chain is empty. DataLoss when rows
@@ -134,7 +125,7 @@ def sign(
             )  # fmt: skip
         if before is not None and _nothing_since(tx, seq, end[0]):
             return before
-        step = -(-(end[0] - seq) // MOST_MARKS)
+        step = -(-(end[0] - seq) // most_marks)
         head = Head(
             number=1 if before is None else before.number + 1, made_us=now_us, seq=end[0],
             row_hash=end[1], step=step, marks=_marks(tx, seq, end[0], step),

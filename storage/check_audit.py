@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from storage import audit
 from storage.audit_digest import GENESIS
-from storage.audit_heads import Head, chain_of, digest_of, heads, is_signed, marks_of, read_copy
+from storage.audit_heads import Head, chain_of, digest_of, heads, marks_of, read_copy
 from storage.audit_walk import Break, verify
 from storage.directory import DataDirectory
 from storage.errors import DataLoss, HindsightError
 from storage.findings import Finding
 from storage.i18n import N_
 from storage.seal_places import AUDIT, head_path, heads_on
-from storage.seals import key_id_of, signing_key
+from storage.seals import is_signed, key_id_of, signing_key
 from storage.volumes import Volume
 
 _BREAKS = {

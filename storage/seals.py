@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -37,6 +37,18 @@ FACTS = (
 )  # fmt: skip
 _s, _c = schema.segment.c, schema.camera.c
 _seal, _leaf = schema.seal.c, schema.seal_leaf.c
+
+
+class Signed(Protocol):
+    """A seal of footage, or a head of the audit chain."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, hex."""
+
+    @property
+    def signature(self) -> bytes:
+        """Ed25519."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +233,11 @@ def public_key(pem: str) -> Ed25519PublicKey:
     return key
 
 
-def is_signed(seal: Seal, key: Ed25519PublicKey) -> bool:
-    """Whether `key` signed the 32 bytes of the seal's hash."""
+def is_signed(signed: Signed, key: Ed25519PublicKey) -> bool:
+    """Whether `key` signed the 32 bytes of its hash."""
     try:
-        key.verify(seal.signature, bytes.fromhex(seal.hash))
-    except (InvalidSignature, ValueError):
+        key.verify(signed.signature, bytes.fromhex(signed.hash))
+    except (InvalidSignature, ValueError, TypeError):  # of damaged rows: any type at all
         return False
     return True
 

@@ -19,7 +19,7 @@ from storage.directory import SEAL_KEY
 from storage.errors import DataLoss
 from storage.findings import Level
 from storage.sealing import seal_day, sign_audit
-from storage.seals import key_id_of
+from storage.seals import key_id_of, signing_key
 from storage.vocabulary import Actor
 from tests.storage.media import House
 
@@ -339,12 +339,10 @@ def test_heads_of_a_key_lost_and_made_anew_are_a_notice(signed: House) -> None:
     assert any("rows 3 to 10 were written anew" in what for what in said(signed))
 
 
-def test_busy_day_is_named_by_the_span_of_a_mark(
-    chain: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit_heads, "MOST_MARKS", 3)
+def test_busy_day_is_named_by_the_span_of_a_mark(chain: House) -> None:
     grow(chain, ROWS + 1, 10)
-    sign_audit(chain.directory, ACTOR)  # 10 rows, 3 marks: 4 rows to each
+    # 10 rows, 3 marks: 4 rows to each
+    audit_heads.sign(chain.directory, signing_key(chain.directory), ACTOR, most_marks=3)
     assert said(chain) == []
     hashed_anew(chain, 6, actor="somebody else")
     assert said(chain) == [
