@@ -24,6 +24,8 @@ from tests.storage.media import HandClock, House
 
 CASE, REASON = "2026-311", "theft of a bicycle"
 HOUR_US = 3600 * US
+QUIET = ["road"] * 30
+BUS = [*QUIET, "bus", "bus", *QUIET]
 Run = Callable[..., tuple[int, str, str]]
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sqlalchemy import update
 
 from search import standing_register
 from search.engine import Engine
-from search.query import Query
+from search.query import Part, Query
 from search.standing import Round, Watch
 from search.standing_register import Wanted
 from storage import audit, cases, schema, standing_firings, standing_queries
@@ -29,6 +30,14 @@ DAY_US = 86_400 * US
 CASE = "2026-311"
 ASKER = Actor("ines")
 STREET = ["street"] * 20
+FLOOD = [*STREET, "flood", *STREET]
+NINE = np.full((8, 8, 3), 9, dtype=np.uint8)
+
+
+def boxed_picture() -> Query:
+    """More like this: a box on a picture."""
+    part = Part(image=NINE, box=(0, 0, 8, 8))
+    return Query(parts=(part,), case_id=CASE, reason="storm warning")
 
 
 @dataclass

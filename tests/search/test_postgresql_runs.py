@@ -18,12 +18,11 @@ from storage.ledger import Ledger
 from storage.settings import Settings
 from storage.volumes import Archive
 from tests.search.archive import ASKER, asked
-from tests.search.keeping import HOUR_US, Keeping, causes, changed
+from tests.search.keeping import BUS, HOUR_US, Keeping, causes, changed
 from tests.storage.media import START_US, HandClock, House
 from tests.storage.test_postgresql import ledger, server_url
 
 __all__ = ["ledger", "server_url"]  # fixtures
-BUS = [*["road"] * 30, "bus", "bus", *["road"] * 30]
 
 
 def test_searches_are_kept_compared_and_forgotten_as_with_sqlite(

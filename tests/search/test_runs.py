@@ -27,21 +27,9 @@ from storage.errors import Conflict, DataLoss, Invalid, NotFound
 from storage.search_tables import query_picture, search_run
 from storage.vocabulary import Actor, Span
 from tests.search.archive import ASKER, DIMENSION, START_US, Words, asked
-from tests.search.keeping import CASE, HOUR_US, Keeping, causes, changed
-from tests.storage.media import House
+from tests.search.keeping import BUS, CASE, HOUR_US, QUIET, Keeping, causes, changed
 
 DAY_US = 24 * HOUR_US
-QUIET = ["road"] * 30
-BUS = [*QUIET, "bus", "bus", *QUIET]
-
-
-@pytest.fixture
-def keeping(house: House) -> Keeping:
-    """Two cameras with an hour of road, and a bus at each."""
-    made = Keeping(house)
-    made.footage("gate", BUS)
-    made.footage("yard", BUS)
-    return made
 
 
 def rows(keeping: Keeping, action: str) -> list[dict[str, Any]]:

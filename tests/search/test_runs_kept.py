@@ -22,20 +22,8 @@ from storage.errors import Conflict, Denied, Invalid, NotFound
 from storage.search_tables import mark, search_run, stored_query
 from tests.search.archive import ASKER, Words, asked
 from tests.search.keeping import CASE, HOUR_US, Keeping
-from tests.storage.media import House
 
 DAY_US = 24 * HOUR_US
-QUIET = ["road"] * 30
-BUS = [*QUIET, "bus", "bus", *QUIET]
-
-
-@pytest.fixture
-def keeping(house: House) -> Keeping:
-    """Two cameras with an hour of road, and a bus at each."""
-    made = Keeping(house)
-    made.footage("gate", BUS)
-    made.footage("yard", BUS)
-    return made
 
 
 def test_who_asks_without_a_case_is_forgotten_after_the_days_of_the_setting(

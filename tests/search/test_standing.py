@@ -12,28 +12,23 @@ import pytest
 from sqlalchemy import Connection
 
 from search.engine import Engine
-from search.query import Part, Query
 from storage import generations, lake, schema
 from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
 from storage.ledger import Ledger
 from storage.vocabulary import Generation, Segment
 from tests.search.archive import DIMENSION, Words, asked
-from tests.search.lookout import CASE, DAY_US, STREET, Lookout, new_lookout
+from tests.search.lookout import (
+    CASE,
+    DAY_US,
+    FLOOD,
+    NINE,
+    STREET,
+    Lookout,
+    boxed_picture,
+    new_lookout,
+)
 from tests.search.receiver import with_webhooks
-
-FLOOD = [*STREET, "flood", *STREET]
-NINE = np.full((8, 8, 3), 9, dtype=np.uint8)
-
-
-def boxed_picture() -> Query:
-    part = Part(image=NINE, box=(0, 0, 8, 8))
-    return Query(parts=(part,), case_id=CASE, reason="storm warning")
-
-
-@pytest.fixture
-def lookout(directory: DataDirectory) -> Lookout:
-    return new_lookout(directory)
 
 
 def test_what_appears_fires_once_with_its_audit_row(lookout: Lookout) -> None:

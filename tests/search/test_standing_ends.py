@@ -5,33 +5,24 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import numpy as np
-import pytest
 from sqlalchemy import select, update
 
 from search import standing_register
 from search.engine import Engine
-from search.query import Part, Query
 from search.standing import JOB, Round, Watch, follow
 from storage import audit, cases, schema, standing_queries
 from storage.clock import US
-from storage.directory import DataDirectory
 from storage.search_tables import query_picture, standing_query, stored_query
 from tests.search.archive import Words, asked
-from tests.search.lookout import ASKER, CASE, DAY_US, STREET, Lookout, new_lookout
-
-FLOOD = [*STREET, "flood", *STREET]
-NINE = np.full((8, 8, 3), 9, dtype=np.uint8)
-
-
-def boxed_picture() -> Query:
-    part = Part(image=NINE, box=(0, 0, 8, 8))
-    return Query(parts=(part,), case_id=CASE, reason="storm warning")
-
-
-@pytest.fixture
-def lookout(directory: DataDirectory) -> Lookout:
-    return new_lookout(directory)
+from tests.search.lookout import (
+    ASKER,
+    CASE,
+    DAY_US,
+    FLOOD,
+    STREET,
+    Lookout,
+    boxed_picture,
+)
 
 
 def test_it_ends_when_it_expires(lookout: Lookout) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -20,16 +19,8 @@ from storage.directory import DataDirectory
 from storage.search_tables import standing_firing
 from storage.standing_firings import Firing
 from tests.search.archive import asked
-from tests.search.lookout import ASKER, CASE, DAY_US, STREET, Lookout, new_lookout
+from tests.search.lookout import ASKER, CASE, DAY_US, FLOOD, Lookout, new_lookout
 from tests.search.receiver import SECRET, Receiver, receiving, status, with_webhooks
-
-FLOOD = [*STREET, "flood", *STREET]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 @pytest.fixture

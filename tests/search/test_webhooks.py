@@ -6,7 +6,6 @@ import base64
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -28,12 +27,6 @@ from storage.settings import load_settings, webhook_key
 from tests.search.receiver import SECRET, Receiver, receiving, status, with_webhooks
 
 BODY = '{"test": "图"}'.encode()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 def to(url: str) -> Target:

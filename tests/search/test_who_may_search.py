@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from search import runs
@@ -17,17 +15,10 @@ from storage.people import add_user
 from storage.rights import Verb
 from storage.vocabulary import Actor, Role
 from tests.search.archive import asked
-from tests.search.lookout import ASKER, DAY_US, STREET, Lookout, new_lookout
-from tests.search.receiver import Receiver, receiving, with_webhooks
+from tests.search.lookout import ASKER, DAY_US, FLOOD, Lookout, new_lookout
+from tests.search.receiver import Receiver, with_webhooks
 
 ADMIN = Actor("admin")
-FLOOD = [*STREET, "flood", *STREET]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 @pytest.fixture
