@@ -17,6 +17,7 @@ import json
 import locale
 import re
 import stat
+import struct
 import sys
 import unicodedata
 import zipfile
@@ -70,17 +71,18 @@ WORDS = {
     "unsigned": ("data/manifest.json says that the bundle is signed, and {path} is not in it", "data/manifest.json 称本证据包已签名，包内却没有 {path}"),
     "signer": ("the bundle's certificate has the SHA-256 {path}, not {other}: somebody else signed it", "证据包证书的 SHA-256 为 {path}，而不是 {other}：签名者另有其人"),
     "stamp": ("{path} is no time stamp over this bundle's fingerprint", "{path} 不是对本证据包指纹的时间戳"),
-    "proof": ("{path} is not proven to be under the archive's signed seals: {other}", "{path} 不能证明属于档案的签名封签：{other}"),
+    "proof": ("{path} is not proven to lie under a signed seal: {other}", "{path} 不能证明属于已签名的封签：{other}"),
+    "hidden": ("bytes lie before {path} that the zip's own directory does not list; some programs unpack them", "{path} 之前有 zip 目录未列出的数据；有些程序会将其解压"),
     "seal": ("seal {path} in data/proofs.json does not hold: {other}", "data/proofs.json 中的封签 {path} 不成立：{other}"),
     "clock": ("{path}: its corrected times do not follow from the listed clock corrections", "{path}：校正后的时间与所列时钟校正不符"),
     "fingerprint": ("the bundle's fingerprint is {path}, not {other}: this is not the bundle meant", "证据包指纹为 {path}，而不是 {other}：这不是所指的那个证据包"),
     "sound": ("Sound: {files} files, nothing changed, added, removed, renamed or swapped.", "完好：共 {files} 个文件，无改动、增加、删除、改名或对调。"),
     "unsound": ("NOT sound; findings: {count}.", "不完好，共发现 {count} 处问题。"),
     "mark": ("Fingerprint, to compare with the one you were given apart from the bundle: {fingerprint}", "指纹，请与另行告知您的核对：{fingerprint}"),
-    "signed": ("Signed by {subject}, certificate SHA-256 {sha256}; compare that with the one you were given.", "签名者：{subject}，证书 SHA-256 {sha256}；请与另行告知您的核对。"),
+    "signed": ("Signed. SHA-256 of the certificate, to compare with the one you were given: {sha256}; it calls itself “{subject}”", "已签名。证书 SHA-256，请与另行告知您的核对：{sha256}；证书自称“{subject}”"),
     "not_signed": ("Unsigned: nothing in here shows who made it.", "未签名：包内没有任何内容能表明由谁制作。"),
     "stamped": ("A time stamp over the fingerprint says {time}. This program cannot check who gave it; openssl can: openssl ts -verify -digest {fingerprint} -in timestamp.tsr -CAfile AUTHORITY.pem", "有对指纹的时间戳，称时间为 {time}。本程序无法核验时间戳由谁签发，可用 openssl：openssl ts -verify -digest {fingerprint} -in timestamp.tsr -CAfile 机构根证书.pem"),
-    "sealed": ("Originals proven to lie under the archive's signed seals: {sealed} of {segments}; signed with key {keys}.", "已证明属于档案签名封签的原始文件：{sealed} / {segments}；签名密钥 {keys}。"),
+    "sealed": ("Originals under a signed seal: {sealed} of {segments}. Key of the seals, to compare with the archive's, if you were told: {keys}", "属于已签名封签的原始文件：{sealed} / {segments}。封签密钥，如另行告知过您档案的密钥，请核对：{keys}"),
     "no_bundle": ("There is no {path}.", "{path} 不存在。"),
     "not_bundle": ("{path} is not an evidence bundle.", "{path} 不是证据包。"),
 }  # fmt: skip
@@ -238,7 +240,11 @@ def _zip(archive: zipfile.ZipFile) -> Tree:
     sizes: dict[str, int] = {}
     findings: list[Finding] = []
     real: dict[str, zipfile.ZipInfo] = {}
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [
+        one for one in archive.infolist()
+        if not one.is_dir() or one.file_size or ".." in one.filename.split("/")
+    ]  # fmt: skip
+    findings += _hidden(archive)
     # The bundle is the folder with most marks of one.
     marked = [(f"/{member.filename}", mark) for member in members for mark in MARKS]
     roots = [name[1 : -len(mark)] for name, mark in marked if name.endswith(f"/{mark}")]
@@ -260,6 +266,25 @@ def _zip(archive: zipfile.ZipFile) -> Tree:
         else:
             sizes[name], real[name] = member.file_size, member
     return Tree(sizes, findings, lambda name: archive.open(real[name]))
+
+
+def _hidden(archive: zipfile.ZipFile) -> Iterator[Finding]:
+    """What a program that reads a zip from its beginning would unpack and its directory does not
+    list: members must follow one another, from the first byte to the directory."""
+    end, slack = 0, 0
+    for member in sorted(archive.infolist(), key=lambda one: one.header_offset):
+        if not 0 <= member.header_offset - end <= slack:
+            yield Finding("hidden", member.filename)
+        source: Any = archive.fp
+        source.seek(max(0, member.header_offset) + 26)
+        lengths = source.read(4)
+        if len(lengths) < 4:  # it cannot be read either, and that is told
+            return
+        name, extra = struct.unpack("<HH", lengths)
+        end = member.header_offset + 30 + name + extra + member.compress_size
+        slack = 24 if member.flag_bits & 8 else 0  # sizes once more, where they were not known
+    if not 0 <= archive.start_dir - end <= slack:
+        yield Finding("hidden", "zip")
 
 
 class Signed(NamedTuple):
@@ -440,6 +465,8 @@ def _statements(
                 said[name] = json.loads(_text(tree, name))
             except (ValueError, RecursionError) as error:
                 findings.append(Finding("malformed", name, str(error)))
+        elif name not in actual and name not in bad:  # the lists were made anew without it
+            findings.append(Finding("missing", name))
     checks: list[tuple[tuple[str, ...], Callable[[], Iterator[Finding]]]] = [
         ((MANIFEST,), lambda: _described(said[MANIFEST], payload, tree.sizes)),
         ((MANIFEST,), lambda: _links(said[MANIFEST])),
@@ -537,7 +564,8 @@ def _custody(custody: Any) -> Iterator[Finding]:
         follows = before is None or row["seq"] > before["seq"]
         if before is not None and row["seq"] == before["seq"] + 1:
             follows = row["prev_hash"] == before["hash"]
-        if hashlib.sha256(text.encode()).hexdigest() != row["hash"] or not follows:
+        fits = hashlib.sha256(text.encode()).hexdigest() == row["hash"]
+        if not fits or not follows or _us(row["time"]) != row["ts_us"]:
             yield Finding("custody", CUSTODY, str(row["seq"]))
         before = row
 
@@ -568,11 +596,11 @@ def _clocks(manifest: Any) -> Iterator[Finding]:
 
 
 def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Finding]:
-    """Each original's facts lie under a root that the archive signed, and are the manifest's."""
+    """Each original's facts lie under a root that some key signed, and are the manifest's."""
     raws = [base64.b64decode(key["public_key"].split("-----")[2])[-32:] for key in proofs["keys"]]
     keys = {_text_hash(raw): raw for raw in raws}
     seals: dict[tuple[str, int], Any] = {}
-    broken, sealed, count = False, 0, 0
+    broken, sealed, count, used = False, 0, 0, set()
     for seal in sorted(proofs["seals"], key=lambda one: (one["camera"], one["number"])):
         name, before = (
             (seal["camera"], seal["number"]),
@@ -583,6 +611,8 @@ def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Findin
             for field in ("camera", "number", "sealed_us", "segments", "root", "prev_hash")
         }
         wrong = "SHA-256" if _text_hash(_canonical(values)) != seal["hash"] else ""
+        if name in seals or _us(seal["sealed"]) != seal["sealed_us"]:
+            wrong = "number" if name in seals else "sealed"
         if before and before["hash"] != seal["prev_hash"]:
             wrong = "prev_hash"
         if not is_signed(
@@ -603,6 +633,7 @@ def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Findin
                 seal, sealed = seals[item["facts"]["camera"], item["seal"]], sealed + 1
                 leaf = _text_hash(b"\0" + _canonical({**item["facts"], "format": 1}))
                 root = root_from_path(leaf, item["index"], seal["segments"], item["path"])
+                used.add(seal["key_id"])
                 wrong = "" if root == seal["root"] else "Merkle"
             broken = broken or bool(wrong)
             if wrong:
@@ -610,7 +641,7 @@ def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Findin
     for left in sorted(items):
         yield Finding("proof", left, "–")
     if not broken and not items:
-        proven.append(Proven(sealed, count, sorted({seal["key_id"] for seal in seals.values()})))
+        proven.append(Proven(sealed, count, sorted(used)))
 
 
 def _unlike(camera: str, segment: Any, facts: Any) -> str:
@@ -748,6 +779,9 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
     s = int.from_bytes(signature[32:], "little")
     if point is None or BASE is None or s >= ORDER:
         return False
+    x, y, z, _ = _times(8, point)
+    if not x and y == z:  # a key of small order signs everything
+        return False
     digest = hashlib.sha512(signature[:32] + key + message).digest()
     minus = (P - point[0], point[1], 1, P - point[3])
     k = int.from_bytes(digest, "little") % ORDER
@@ -798,7 +832,13 @@ def told(verdict: Verdict, lang: str) -> list[str]:
         lines.append(sentence("mark", lang, fingerprint=verdict.fingerprint))
     if verdict.signer:
         lines.append(
-            sentence("signed", lang, subject=verdict.signer.subject, sha256=verdict.signer.sha256)
+            sentence(
+                "signed",
+                lang,
+                sha256=verdict.signer.sha256,
+                # Last, short and without runs of blanks: it may try to look like our words.
+                subject=" ".join(verdict.signer.subject.split())[:120],
+            )
         )
     elif not count:
         lines.append(sentence("not_signed", lang))

@@ -115,7 +115,28 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "key removed": (lambda p, m: p["keys"].clear(), "seal"),
     "seal removed": (lambda p, m: p["seals"].clear(), "malformed"),
     "no proofs at all": (lambda p, m: p.clear(), "malformed"),
+    "seal twice": (lambda p, m: p["seals"].append(p["seals"][0]), "seal"),
+    "time of the seal in words": (
+        lambda p, m: p["seals"][0].update(sealed="2001-01-01T00:00:00.000000Z"),
+        "seal",
+    ),
 }
+
+
+@pytest.mark.parametrize("name", ["manifest", "gaps", "custody", "proofs"])
+def test_document_removed_with_every_list_made_anew_is_missing(bundle: Path, name: str) -> None:
+    (bundle / f"data/{name}.json").unlink()
+    relist(bundle)
+    findings = verify(bundle).findings
+    assert ("missing", f"data/{name}.json") in [(one.kind, one.path) for one in findings]
+
+
+def test_times_in_words_are_those_that_were_hashed(bundle: Path) -> None:
+    custody = json.loads((bundle / "data/custody.json").read_text())
+    custody["rows"][0]["time"] = "2001-01-01T00:00:00.000000Z"
+    (bundle / "data/custody.json").write_text(json.dumps(custody))
+    relist(bundle)
+    assert "custody" in [one.kind for one in verify(bundle).findings]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

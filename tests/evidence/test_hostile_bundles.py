@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import resource
 import struct
@@ -11,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -205,3 +207,56 @@ def rehash(bundle: Path) -> None:
                 digest = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
             lines.append(f"{digest}  {name}\n")
         (bundle / lists).write_text("".join(lines), encoding="utf-8")
+
+
+def test_what_the_directory_of_a_zip_does_not_list_is_found(bundle: Path, tmp_path: Path) -> None:
+    """`unzip` goes by the directory; programs that read from the beginning unpack the rest too."""
+    good = zipped(bundle, tmp_path / "good.zip")
+    assert "hidden" not in kinds(good)
+    (tmp_path / "other.txt").write_text("evil")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.write(tmp_path / "other.txt", "bundle/data/report.html")
+    before = tmp_path / "before.zip"
+    before.write_bytes((tmp_path / "other.zip").read_bytes() + good.read_bytes())
+    assert "hidden" in kinds(before)
+    inside = tmp_path / "inside.zip"
+    with zipfile.ZipFile(inside, "w") as archive:
+        for path in sorted(bundle.rglob("*")):
+            if path.is_file():
+                archive.write(path, f"bundle/{path.relative_to(bundle).as_posix()}")
+        archive.writestr("bundle/data/more.mp4", b"evil")
+        archive.filelist.pop()
+        del archive.NameToInfo["bundle/data/more.mp4"]
+    assert "hidden" in kinds(inside)
+
+
+@pytest.mark.parametrize("name", ["bundle/data/evil.mp4/", "bundle/../../up/"])
+def test_folders_that_hold_bytes_or_lead_out_are_told(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
+    content = b"evil" if "mp4" in name else b""
+    hostile = zipped(bundle, tmp_path / "b.zip", [(name, content)])
+    assert "unsafe" in kinds(hostile)
+
+
+def test_zips_of_other_programs_hide_nothing(bundle: Path, tmp_path: Path) -> None:
+    """Written to a pipe, a zip says sizes after each member."""
+    piped = tmp_path / "piped.zip"
+    with piped.open("wb") as target, zipfile.ZipFile(_Pipe(target), "w") as archive:
+        for path in sorted(bundle.rglob("*")):
+            if path.is_file():
+                archive.write(path, f"bundle/{path.relative_to(bundle).as_posix()}")
+    assert kinds(piped) == set()
+
+
+class _Pipe(io.RawIOBase):
+    """Bytes go in and none come back."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._target.write(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import subprocess
 from pathlib import Path
@@ -87,7 +86,25 @@ def test_random_and_broken_signatures_are_judged_as_cryptography_does() -> None:
 
 @pytest.mark.parametrize("key", [bytes(32), b"\x01" + bytes(31), b"\xff" * 32, b"\x02" + bytes(31)])
 def test_degenerate_keys_sign_nothing_of_ours(key: bytes) -> None:
-    assert not is_signed(key, b"message", os.urandom(64))
+    """The identity, above all: with it, R = the identity and S = 0 would sign everything."""
+    identity = b"\x01" + bytes(31)
+    assert not is_signed(key, b"message", identity + bytes(32))
+    assert not is_signed(key, b"message", bytes(64))
+
+
+def test_a_certificate_cannot_speak_in_the_verifiers_voice(bundle: Path) -> None:
+    verdict = verify(bundle)
+    assert verdict.signer is not None
+    genuine = "0" * 64
+    name = f"Archive. SHA-256 of the certificate: {genuine}; compare it.{' ' * 300}x{'y' * 300}"
+    (line,) = [
+        line
+        for line in told(verdict._replace(signer=verdict.signer._replace(subject=name)), "en")
+        if genuine in line
+    ]
+    assert line.index(verdict.signer.sha256) < line.index("it calls itself") < line.index(genuine)
+    assert "  " not in line
+    assert len(line) < 350
 
 
 def openssl(bundle: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -112,7 +129,7 @@ def test_openssl_and_the_verifier_name_the_same_certificate(bundle: Path) -> Non
     assert verdict.signer is not None
     assert verdict.signer.sha256 == sha256
     assert verify(bundle, certificate=shown.stdout.strip().split("=")[1]).findings == []
-    assert any(f"certificate SHA-256 {sha256}" in line for line in told(verdict, "en"))
+    assert any(f"you were given: {sha256}; it calls itself" in line for line in told(verdict, "en"))
 
 
 def test_another_certificate_than_the_one_told_is_a_finding(bundle: Path) -> None:
