@@ -56,7 +56,7 @@ class Head:
 def digest_of(head: Head) -> str:
     """What `hash` must be."""
     values = {name: getattr(head, name) for name in Head.__slots__[:7]}
-    values["marks"] = hashlib.sha256(head.marks.encode()).hexdigest()
+    values["marks"] = hashlib.sha256(str(head.marks).encode()).hexdigest()  # damage: of any type
     return hashlib.sha256(canonical(values)).hexdigest()
 
 
@@ -196,7 +196,7 @@ def read_copy(path: Path) -> Head:
         )
         if not whole:
             raise ValueError("its parts do not fit one another")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataLoss(
             "{file} is no whole copy of an audit head ({error}); compare it with another volume's",
             file=path, error=error,

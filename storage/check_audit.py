@@ -5,14 +5,16 @@ docs/design/audit.md says what each finding means, and what none can show.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from storage import audit
+from storage.audit import AuditRow
 from storage.audit_digest import GENESIS
-from storage.audit_heads import Head, chain_of, digest_of, heads, marks_of, read_copy
+from storage.audit_heads import SIGNED, Head, chain_of, digest_of, heads, marks_of, read_copy
 from storage.audit_walk import Break, verify
 from storage.directory import DataDirectory
 from storage.errors import DataLoss, HindsightError
@@ -69,8 +71,10 @@ def check_audit(
     a head that must be there."""
     with directory.ledger.read() as tx:
         in_ledger, chain = heads(tx), chain_of(tx) or ""
-        made = audit.rows(tx, action="seal.key")
+        keys_made = audit.rows(tx, action="seal.key")
+        said_made = audit.rows(tx, action=SIGNED)
         rebuilt = bool(audit.rows(tx, action="rebuild", limit=1))
+        first = next(audit.iterate(tx), None)
     found = _Heads({head.number: head for head in in_ledger})
     try:
         key: Ed25519PublicKey | None = signing_key(directory).public_key()
@@ -79,9 +83,11 @@ def check_audit(
         if in_ledger:
             found.findings.append(Finding(10, error.message, error.fields))
     _links(in_ledger, found)
-    _keys(in_ledger, key, made[-1].ts_us if made else 0, found)
+    _keys(in_ledger, key, _since_us(keys_made, key), found)
+    begun_us = first.ts_us if rebuilt and first is not None else None
     for volume in volumes.values():
-        _copies(volume, chain, {head.number: head for head in in_ledger}, key, rebuilt, found)
+        _copies(volume, chain, {head.number: head for head in in_ledger}, key, begun_us, found)
+    _said_made(said_made, in_ledger, found)
     yield from found.findings
     known = [found.known[number] for number in sorted(found.known)]
     if noted is not None and any(head.hash == noted for head in known):
@@ -138,12 +144,47 @@ def _keys(
             found.known.pop(head.number, None)
 
 
+def _since_us(keys_made: Sequence[AuditRow], key: Ed25519PublicKey | None) -> int:
+    """When the present key was made, if a row says so of this very key; else it always was."""
+    if not keys_made or key is None:
+        return 0
+    newest = keys_made[-1]
+    return newest.ts_us if _detail(newest).get("key_id") == key_id_of(key) else 0
+
+
+def _said_made(rows: Sequence[AuditRow], in_ledger: Sequence[Head], found: _Heads) -> None:
+    """A row says of each head that it was made: whoever takes away the head leaves the row."""
+    hashes = {number: head.hash for number, head in found.known.items()}
+    hashes |= {head.number: head.hash for head in in_ledger}
+    for row in rows:
+        said = _detail(row)
+        number = said.get("number")
+        if number not in hashes or hashes[number] != said.get("head"):
+            found.findings.append(
+                Finding(
+                    10,
+                    N_("audit row {row} says that head {number} was made, and it is not there: it"
+                       " was removed or replaced"),
+                    {"row": row.seq, "number": number},
+                )
+            )  # fmt: skip
+
+
+def _detail(row: AuditRow) -> dict[str, object]:
+    """What damage left is perhaps no JSON."""
+    try:
+        found = json.loads(row.detail)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _copies(
     volume: Volume, chain: str, in_ledger: Mapping[int, Head], key: Ed25519PublicKey | None,
-    rebuilt: bool, found: _Heads,
+    begun_us: int | None, found: _Heads,
 ) -> None:  # fmt: skip
     """Each volume has a copy of each head, and of no other; a whole one stands in for a head that
-    the ledger lacks or that was forged there."""
+    the ledger lacks or that was forged there. `begun_us`: of a rebuilt ledger, its first row."""
     try:
         lying = heads_on(volume)
     except OSError as error:
@@ -172,11 +213,18 @@ def _copies(
             continue
         ours = key is not None and is_signed(copy, key)
         there = in_ledger.get(number)
-        if there is None:
+        if there is None and (ours or key is None):
             _say(
                 found, copy,
                 N_("audit head {number} lies on volume {volume} and is not in the ledger: it was"
                    " removed there"),
+                volume=volume,
+            )  # fmt: skip
+        elif there is None:
+            _say(
+                found, copy,
+                N_("audit head {number} on volume {volume} bears another key's signature: somebody"
+                   " put it there"),
                 volume=volume,
             )  # fmt: skip
         elif there.hash != copy.hash:
@@ -195,10 +243,30 @@ def _copies(
                     10,
                     N_("volume {volume} has heads of another audit chain, {chain}: it was lost with"
                        " its ledger, or this one was written anew"),
-                    {"volume": volume.name, "chain": other}, loss=not rebuilt, volume=volume.name,
+                    {"volume": volume.name, "chain": other},
+                    loss=not _ended_before(volume, other, numbers, key, begun_us),
+                    volume=volume.name,
                     path=f"{AUDIT}/{other}",
                 )
             )  # fmt: skip
+
+
+def _ended_before(
+    volume: Volume, chain: str, numbers: Sequence[int], key: Ed25519PublicKey | None,
+    begun_us: int | None,
+) -> bool:  # fmt: skip
+    """Whether another chain was lost with its ledger: all its heads that we signed are older than
+    the rebuilt ledger's first row."""
+    if begun_us is None:
+        return False
+    for number in numbers:
+        try:
+            copy = read_copy(volume.root / head_path(chain, number))
+        except HindsightError:
+            continue
+        if (key is None or is_signed(copy, key)) and copy.made_us >= begun_us:
+            return False
+    return True
 
 
 def _say(

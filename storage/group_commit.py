@@ -45,7 +45,8 @@ class GroupCommit:
         self._led = False
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, or raises; committed, or not done at all."""
+        """What `work` returns, or raises. What returns is committed; what raises was not done, but
+        for an interrupt of the thread that leads: then it may have been."""
         entry = _Entry(work)
         with self._guard:
             self._waiting.append(entry)

@@ -145,7 +145,7 @@ def read_copy(path: Path) -> Copy:
         )
         if not whole:
             raise ValueError("its parts do not fit one another")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataLoss(
             "the copy of a seal {file} cannot be used ({error}); it was left alone",
             file=path, error=error,

@@ -212,6 +212,8 @@ def verify_command(invocation: Invocation, noted: str | None, as_json: bool) -> 
     invocation.say(N_("The audit chain is whole: {n} rows."), n=head[0])
     if signed is not None:
         invocation.say(N_("Rows up to {row} are signed."), row=signed.seq)
+    else:
+        invocation.say(N_("No row is signed yet; `hindsight audit sign` signs them."))
     invocation.say(N_("Its head is {head}; note it elsewhere for --noted."), head=head[1])
     return 0
 

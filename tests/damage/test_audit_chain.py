@@ -350,6 +350,73 @@ def test_busy_day_is_named_by_the_span_of_a_mark(chain: House) -> None:
     ]
 
 
+def test_head_removed_with_every_copy_is_told_by_the_row_that_says_it_was_made(
+    signed: House,
+) -> None:
+    attack(signed, "DELETE FROM audit_head")
+    shutil.rmtree(signed.root / "volumes/main/.audit")
+    hashed_anew(signed, 3, actor="somebody else")
+    assert said(signed) == [
+        "audit row 7 says that head 1 was made, and it is not there: it was removed or replaced"
+    ]
+
+
+def test_chain_made_anew_is_no_rebuilt_one_because_a_row_says_so(signed: House) -> None:
+    """The heads that lie on the volume are younger than its first row."""
+    attack(signed, "DELETE FROM audit_head")
+    hashed_anew(signed, 1, actor="somebody else")
+    hashed_anew(signed, 7, action="search")
+    hashed_anew(signed, 9, action="rebuild")
+    (what,) = said(signed)
+    assert "heads of another audit chain" in what
+
+
+def test_chain_lost_before_the_ledger_was_rebuilt_is_a_notice(signed: House) -> None:
+    attack(signed, "DELETE FROM audit_head")
+    later_us = signed.directory.clock.now_us() + 1
+    hashed_anew(signed, 1, ts_us=later_us)
+    hashed_anew(signed, 7, action="search")
+    hashed_anew(signed, 9, action="rebuild")
+    assert said(signed) == []
+    volumes = dict(signed.directory.archive.volumes)
+    (finding,) = check_audit(signed.directory, volumes)
+    assert "heads of another audit chain" in finding.what()
+
+
+def test_another_key_is_not_ours_because_a_row_says_one_was_made(signed: House) -> None:
+    """Such a row names the key it is about."""
+    other = Ed25519PrivateKey.generate()
+    (head,) = heads(signed)
+    forged = audit_heads.remade(head, other, made_us=1)
+    attack(
+        signed,
+        f"UPDATE audit_head SET made_us = 1, hash = '{forged.hash}', key_id = '{forged.key_id}',"
+        f" signature = x'{forged.signature.hex()}'",
+    )
+    shutil.rmtree(signed.root / "volumes/main/.audit")
+    with signed.ledger.write() as tx:
+        audit.record(
+            tx, ACTOR, "seal.key", "seal.key", at_us=2, detail={"key_id": forged.key_id}
+        )  # fmt: skip
+    assert any("head 1 is signed by another key" in what for what in said(signed))
+
+
+def test_head_that_somebody_put_on_a_volume_is_not_called_removed(signed: House) -> None:
+    (head,), (path,) = heads(signed), copies(signed)
+    stranger = Ed25519PrivateKey.generate()
+    forged = audit_heads.remade(head, stranger, number=3)
+    path.with_name("3.json").write_bytes(audit_heads.copy_of(forged, stranger.public_key()))
+    (what,) = said(signed)
+    assert "bears another key's signature" in what
+
+
+def test_copy_nested_beyond_reason_and_marks_of_another_type_stop_no_check(signed: House) -> None:
+    (path,) = copies(signed)
+    path.write_text("[" * 200_000)
+    attack(signed, "UPDATE audit_head SET marks = x'6162'")
+    assert any("head 1 was changed" in what for what in said(signed))
+
+
 def test_a_chain_that_nothing_was_added_to_is_not_signed_again(signed: House) -> None:
     first = sign_audit(signed.directory, ACTOR)
     assert sign_audit(signed.directory, ACTOR) == first
