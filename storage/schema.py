@@ -58,9 +58,13 @@ camera = Table(
     Column("retention_class", String(40), comment="overrides the site class's promise"),
     Column("enabled", Boolean, nullable=False, server_default="1"),
     Column("created_us", BigInteger, nullable=False),
+    Column(
+        "sensitive", Boolean, nullable=False, server_default="0",
+        comment="looking at it takes a second person's approval",
+    ),
     CheckConstraint("site_class IN (1, 2, 3)", name="site_class"),
     CheckConstraint("gb_code IS NULL OR length(gb_code) = 20", name="gb_code"),
-)
+)  # fmt: skip
 
 credential = Table(
     "credential",
@@ -132,6 +136,7 @@ segment = Table(
         "id",
         where="expired_us IS NOT NULL AND unlinked_us IS NULL",
     ),
+    _index_where("ix_segment_expired", "expired_us", "id", where="expired_us IS NOT NULL"),
 )
 
 verification = Table(
@@ -299,6 +304,7 @@ user = Table(
     Column("failures", Integer, nullable=False, server_default="0", comment="logins in a row"),
     Column("locked_until_us", BigInteger),
     Column("created_us", BigInteger, nullable=False),
+    Column("last_login_us", BigInteger, comment="a whole session was opened; NULL: never yet"),
     CheckConstraint(
         "role IN ('administrator','investigator','operator','manager','auditor')", name="role"
     ),
@@ -319,6 +325,15 @@ session = Table(
         "pending", Boolean, nullable=False, server_default="0",
         comment="the code of the second factor is still due",
     ),
+    Column(
+        "id_token", LargeBinary,
+        comment="what the login provider said, sealed with keys/secrets.key; NULL: by password",
+    ),
+    Column(
+        "factor_elsewhere", Boolean, nullable=False, server_default="0",
+        comment="a second factor that the login provider asked for counts",
+    ),
+    Column("proven_us", BigInteger, comment="when the login provider last asked who they are"),
 )  # fmt: skip
 
 case_ = Table(
@@ -329,6 +344,9 @@ case_ = Table(
     Column("opened_us", BigInteger, nullable=False),
     Column("opened_by", String(200), nullable=False),
     Column("closed_us", BigInteger),
+    Column(
+        "department", String(200), comment="whose it is; NULL: of everybody who works with cases"
+    ),
 )
 
 hold = Table(

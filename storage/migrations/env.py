@@ -3,8 +3,14 @@
 from alembic import context
 
 import storage.access_tables  # its tables are to be known
+import storage.approval_tables
 import storage.audit_tables
-import storage.login_tables  # noqa: F401
+import storage.case_tables
+import storage.export_tables
+import storage.login_tables
+import storage.oidc_tables
+import storage.promise_tables
+import storage.zone_tables  # noqa: F401
 from storage.search_tables import index_day
 
 metadata = index_day.metadata  # of all tables: this module imports the others
