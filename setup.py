@@ -19,7 +19,13 @@ from setuptools.command.build_py import build_py
 WEB = Path(__file__).parent / "web"
 VENDOR = WEB / "static" / "vendor"
 # file inside node_modules → name under static/vendor
-PARTS = {"hls.js/dist/hls.light.min.js": "hls.light.min.js"}
+PARTS = {
+    "hls.js/dist/hls.light.min.js": "hls.light.min.js",
+    "leaflet/dist/leaflet.js": "leaflet.js",
+    "leaflet/dist/leaflet.css": "leaflet.css",
+    "pmtiles/dist/pmtiles.js": "pmtiles.js",
+    "protomaps-leaflet/dist/protomaps-leaflet.js": "protomaps-leaflet.js",
+}
 
 
 def _npm() -> list[str]:

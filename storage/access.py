@@ -25,6 +25,10 @@ _NOT_GRANTED: dict[Verb, str] = {
                   " with `hindsight grant add`"),
     Verb.EXPORT: N_("{user} was not granted to export {camera}; ask an administrator, who grants"
                     " it with `hindsight grant add`"),
+    Verb.UNMASK: N_("{user} was not granted to see what privacy zones of {camera} hide; ask an"
+                    " administrator, who grants it with `hindsight grant add`"),
+    Verb.APPROVE: N_("{user} was not granted to approve looks at {camera}; ask an administrator,"
+                     " who grants it with `hindsight grant add`"),
     Verb.HOLD: N_("{user} was not granted to hold footage of {camera}; ask an administrator, who"
                   " grants it with `hindsight grant add`"),
     Verb.MANAGE: N_("{user} was not granted to change {camera}; ask an administrator, who grants"
@@ -41,6 +45,8 @@ class Access:
     everywhere: bool  # administrators and programs need no grant
     department: str | None
     grants: tuple[Grant, ...]  # in force
+    at_us: int  # the instant
+    person: bool = True  # False: a program of whoever owns the data directory
 
     def may(self, verb: Verb, camera: Camera) -> bool:
         """Whether role and grants let it be done with this camera."""
@@ -111,13 +117,12 @@ def access_of(tx: Connection, name: str, at_us: int) -> Access:
     u = schema.user.c
     row = tx.execute(select(u.id, u.role, u.enabled).where(u.name == name)).first()
     if row is None:
-        return Access(name, frozenset(Verb), True, None, ())
+        return Access(name, frozenset(Verb), True, None, (), at_us, person=False)
     if not row.enabled:
-        return Access(name, frozenset(), False, None, ())
+        return Access(name, frozenset(), False, None, (), at_us)
     role = Role(row.role)
     department = department_of(tx, row.id)
     if role is Role.ADMINISTRATOR:
-        return Access(name, RIGHTS[role], True, department, ())
-    return Access(
-        name, RIGHTS[role], False, department, grants_in_force(tx, row.id, department, at_us)
-    )  # fmt: skip
+        return Access(name, RIGHTS[role], True, department, (), at_us)
+    mine = grants_in_force(tx, row.id, department, at_us)
+    return Access(name, RIGHTS[role], False, department, mine, at_us)

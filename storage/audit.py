@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from storage.audit_walk import verify as verify  # the walk along the chain
 from storage.vocabulary import Actor
 
 _CHAIN_LOCK = 0x68696E64  # any constant of ours, for PostgreSQL's advisory lock
+MOST_NESTED = 32  # of a row's detail; nothing here writes more than a few
 _a = schema.audit.c
 
 
@@ -46,6 +47,7 @@ class Asked:
     from_us: int | None = None
     to_us: int | None = None
     before: int | None = None  # rows with a lower number than this: the next page
+    after: int | None = None  # rows with a higher one
 
 
 EVERYTHING = Asked()
@@ -111,6 +113,8 @@ def find(
         query = query.where(_a.ts_us < asked.to_us)
     if asked.before is not None:
         query = query.where(_a.seq < asked.before)
+    if asked.after is not None:
+        query = query.where(_a.seq > asked.after)
     if asked.camera is None:
         yield from _streamed(tx, query.limit(at_most))
         return
@@ -137,6 +141,28 @@ def head(tx: Connection) -> tuple[int, str] | None:
     return None if row is None else (row.seq, row.hash)
 
 
+def said(row: AuditRow) -> object:
+    """The detail as JSON; as it stands when damage left none, or what nobody could send on."""
+    try:
+        found = json.loads(row.detail)
+        # Half a character, a number without end: Python reads them, and can send neither on.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return str(row.detail)
+    inner = [found]
+    for _ in range(MOST_NESTED):
+        inner = [each for one in inner for each in _within(one)]
+        if not inner:
+            return found
+    return str(row.detail)
+
+
+def _within(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def _streamed(tx: Connection, query: Select[Any]) -> Iterator[AuditRow]:
     # Closed when the reader stops early: on PostgreSQL it is a cursor of the server.
     with tx.execute(query.execution_options(yield_per=1000)) as found:
@@ -145,14 +171,12 @@ def _streamed(tx: Connection, query: Select[Any]) -> Iterator[AuditRow]:
 
 
 def _names(row: AuditRow, camera: str) -> bool:
-    """Whether a row speaks of a camera: as its subject or one of them, or in its detail."""
+    """Whether a row speaks of a camera: as its subject or one of them, or in its detail, also
+    among those that an answer showed."""
     if camera in row.subject.split(", "):
         return True
-    try:
-        detail = json.loads(row.detail)
-    except (ValueError, TypeError):
-        return False
+    detail = said(row)
     if not isinstance(detail, dict):
         return False
-    found = (detail.get("camera"), detail.get("cameras"))
+    found = (detail.get("camera"), detail.get("cameras"), detail.get("shown"))
     return any(camera == one or (isinstance(one, list) and camera in one) for one in found)

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from storage import audit, schema
 from storage.audit_digest import GENESIS
 from storage.audit_tables import audit_head
 from storage.audit_walk import Mark
 from storage.clock import rfc3339, utc_day
+from storage.copy_files import read_json_copy
 from storage.directory import DataDirectory
 from storage.durable import write_file
 from storage.errors import DataLoss, HindsightError
+from storage.i18n import N_
 from storage.seal_places import SUFFIX, head_path, heads_on
 from storage.seals import canonical, is_signed, key_id_of, public_key, public_pem
 from storage.vocabulary import Actor
@@ -33,6 +35,7 @@ SIGNED = "audit.sign"  # the row after the rows that a head covers
 MOST_MARKS = 4096  # of a head: up to so many rows, each has its own
 BEGINS = 16  # hexadecimal digits of a hash in a mark: they name a row, the chain proves it
 _LIMIT_BYTES = 1 << 20
+_NUMBERS = ("number", "made_us", "seq", "step")
 _a, _h = schema.audit.c, audit_head.c
 log = logging.getLogger(__name__)
 
@@ -70,14 +73,20 @@ def remade(head: Head, key: Ed25519PrivateKey, **changed: Any) -> Head:
 def heads(tx: Connection) -> list[Head]:
     """Every head, oldest first."""
     query = select(*(_h[name] for name in Head.__slots__)).order_by(_h.number)
-    return [Head(**row) for row in tx.execute(query).mappings()]
+    return [_head(row) for row in tx.execute(query).mappings()]
 
 
 def newest(tx: Connection) -> Head | None:
     """The newest head: worth noting somewhere else."""
     query = select(*(_h[name] for name in Head.__slots__)).order_by(_h.number.desc()).limit(1)
     row = tx.execute(query).mappings().first()
-    return None if row is None else Head(**row)
+    return None if row is None else _head(row)
+
+
+def _head(row: RowMapping) -> Head:
+    """A number forged into something else reads as 0: the hash does not fit, and nothing stops."""
+    forged = {name: 0 for name in _NUMBERS if not isinstance(row[name], int)}
+    return Head(**{**row, **forged})
 
 
 def chain_of(tx: Connection) -> str | None:
@@ -174,12 +183,8 @@ def document(head: Head) -> dict[str, object]:
 
 def read_copy(path: Path) -> Head:
     """DataLoss when it is not whole: hash and signature must fit what it says."""
-    try:
-        if path.stat().st_size > _LIMIT_BYTES:
-            raise ValueError("too large")
-        found = json.loads(path.read_bytes())
-        if found["format"] != FORMAT:
-            raise ValueError(f"format {found['format']}")
+
+    def made(found: Any) -> Head:
         head = Head(
             number=int(found["number"]), made_us=int(found["made_us"]), seq=int(found["seq"]),
             row_hash=str(found["row_hash"]), step=int(found["step"]), marks=str(found["marks"]),
@@ -196,12 +201,13 @@ def read_copy(path: Path) -> Head:
         )
         if not whole:
             raise ValueError("its parts do not fit one another")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataLoss(
-            "{file} is no whole copy of an audit head ({error}); compare it with another volume's",
-            file=path, error=error,
-        ) from error  # fmt: skip
-    return head
+        return head
+
+    return read_json_copy(
+        path, _LIMIT_BYTES, FORMAT, made,
+        N_("{file} is no whole copy of an audit head ({error}); compare it with another volume's,"
+           " then move it away: `hindsight seal` writes the copy again"),
+    )  # fmt: skip
 
 
 def copy_of(head: Head, key: Ed25519PublicKey) -> bytes:

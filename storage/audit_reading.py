@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import islice
 from typing import Any
 
 from storage import audit
 from storage.audit import Asked, AuditRow
 from storage.audit_digest import COLUMNS
+from storage.audit_heads import Head
+from storage.audit_heads import newest as newest_head
+from storage.audit_words import time_of
 from storage.clock import rfc3339
 from storage.directory import DataDirectory
 from storage.vocabulary import Actor
 
+PAGE = 1000  # rows read at once for somebody who may be slow to take them
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # what a spreadsheet would run, and the apostrophe
 
 
@@ -56,16 +61,21 @@ def document(row: AuditRow) -> dict[str, object]:
     """An audit row as JSON."""
     return {
         "row": row.seq,
-        "time": rfc3339(row.ts_us),
-        "actor": row.actor,
-        "action": row.action,
-        "subject": row.subject,
-        "case": row.case_id,
-        "reason": row.reason,
-        "detail": _detail(row.detail),
-        "previous": row.prev_hash,
-        "hash": row.hash,
+        "time": time_of(row),
+        "actor": _text(row.actor),
+        "action": _text(row.action),
+        "subject": _text(row.subject),
+        "case": _text(row.case_id),
+        "reason": _text(row.reason),
+        "detail": audit.said(row),
+        "previous": _text(row.prev_hash),
+        "hash": _text(row.hash),
     }
+
+
+def _text(value: object) -> str | None:
+    """A column of a row; what damage put into it is no text, and is shown all the same."""
+    return value if value is None or isinstance(value, str) else repr(value)
 
 
 def json_lines(rows: Iterable[AuditRow]) -> Iterator[str]:
@@ -103,15 +113,32 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _detail(text: str) -> object:
-    """The detail as JSON; a row tampered with may hold anything, and is shown as it is."""
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError):
-        return str(text)
-
-
 def exported(directory: DataDirectory, asked: Asked) -> Iterator[AuditRow]:
     """The rows asked for, oldest first, streamed from one snapshot."""
     with directory.ledger.read() as tx:
         yield from audit.find(tx, asked)
+
+
+def exported_slowly(directory: DataDirectory, asked: Asked) -> Iterator[AuditRow]:
+    """As `exported`, for who takes the rows over a network: no transaction stays open meanwhile.
+
+    The chain only grows, so rows up to the newest of the beginning are a snapshot.
+    """
+    with directory.ledger.read() as tx:
+        newest = audit.head(tx)
+    end = 1 if newest is None else newest[0] + 1
+    asked = replace(asked, before=end if asked.before is None else min(asked.before, end))
+    while True:
+        with directory.ledger.read() as tx:
+            found = list(islice(audit.find(tx, asked), PAGE))
+        yield from found
+        if len(found) < PAGE:
+            return
+        asked = replace(asked, after=found[-1].seq)
+
+
+def counted(directory: DataDirectory) -> tuple[int, Head | None]:
+    """(rows of the chain, its newest signed head)."""
+    with directory.ledger.read() as tx:
+        head, signed = audit.head(tx), newest_head(tx)
+    return (0 if head is None else head[0]), signed

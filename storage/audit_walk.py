@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,12 @@ from storage.audit_digest import COLUMNS, GENESIS, digest_of
 # A row that is not what it was hashed as may be another's: so many numbers off is tried, for so
 # many rows; then only what was found before, so that a million moved rows are walked in time.
 FAR, TRIES = 64, 100
+Step = Callable[[int], None]  # hears of the row that the walk has come to
 _a = schema.audit.c
+
+
+def unwatched(seq: int) -> None:
+    """Nobody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +47,16 @@ class Mark:
 
 
 def verify(
-    tx: Connection, noted: str | None = None, marks: Iterable[Mark] = ()
+    tx: Connection, noted: str | None = None, marks: Iterable[Mark] = (), step: Step = unwatched
 ) -> Iterator[Break]:  # fmt: skip
     """Walk the chain, streamed; every row or run of rows that does not hold.
 
     The chain alone cannot show that its newest rows were cut off, or that all of it was written
     anew. `marks` of signed heads show both up to the newest, and `noted`, the hash of a row seen
-    earlier and kept elsewhere, up to that row.
+    earlier and kept elsewhere, up to that row. `step` hears the number of a row now and then.
     """
     found: Break | None = None
-    for broken in _Walk(noted, iter(marks)).breaks(tx):
+    for broken in _Walk(noted, iter(marks)).breaks(tx, step):
         follows = found is not None and found.what == broken.what and broken.seq == found.last + 1
         if found is not None and follows:
             found = replace(found, last=broken.last)
@@ -72,12 +77,12 @@ class _Walk:
         self._moved_by: int | None = None
         self._tries = 0
 
-    def breaks(self, tx: Connection) -> Iterator[Break]:
+    def breaks(self, tx: Connection, step: Step) -> Iterator[Break]:
         due, before, prev = 1, GENESIS, GENESIS  # `before`: the hash of the row before the last
         seen = self._noted is None
         doubted: int | None = None  # a row that does not follow; its follower tells what it is
         broken_at = 0
-        for row in _rows(tx):
+        for row in _rows(tx, step):
             seq, link, hash_ = row[0], row[-2], row[-1]
             if self._mark is not None and self._mark.seq < seq:
                 self._skip_to(seq)
@@ -142,13 +147,14 @@ class _Walk:
         return None
 
 
-def _rows(tx: Connection) -> Iterator[tuple[Any, ...]]:
+def _rows(tx: Connection, step: Step) -> Iterator[tuple[Any, ...]]:
     query = select(*(_a[name] for name in COLUMNS)).order_by(_a.seq)
     # Closed when the reader stops early: on PostgreSQL it is a cursor of the server.
     with tx.execute(query.execution_options(yield_per=5000)) as found:
         for page in found.partitions():
             for row in page:
                 yield tuple(row)
+            step(page[-1][0])
 
 
 def _one(seq: int, what: str) -> Break:

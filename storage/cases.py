@@ -10,21 +10,31 @@ from sqlalchemy.exc import IntegrityError
 
 from storage import schema
 from storage.errors import Conflict, Invalid, NotFound
+from storage.i18n import N_
 from storage.vocabulary import Case, Hold
 
+# Whoever may not know of a case is told the same as of one that is not there.
+UNKNOWN_CASE = N_("case {case} is not known; `hindsight case open` opens one")
+CASE_CLOSED = N_("case {case} is closed; open another one")
 _c = schema.case_.c
 _h = schema.hold.c
 
 
-def open_case(tx: Connection, case_id: str, reason: str, by: str, at_us: int) -> Case:
-    """Open a case. Conflict if the number exists."""
+def open_case(
+    tx: Connection, case_id: str, reason: str, by: str, at_us: int, department: str | None = None
+) -> Case:
+    """Open a case of a department (None: of nobody's). Conflict if the number exists."""
     if not case_id.strip() or len(case_id) > 64 or not reason.strip():
         raise Invalid("a case needs a number (at most 64 characters) and a reason")
     try:
         with tx.begin_nested():
             tx.execute(
                 insert(schema.case_).values(
-                    id=case_id, reason=reason, opened_us=at_us, opened_by=by
+                    id=case_id,
+                    reason=reason,
+                    opened_us=at_us,
+                    opened_by=by,
+                    department=department,
                 )
             )
     except IntegrityError:
@@ -43,7 +53,7 @@ def find_case(tx: Connection, case_id: str) -> Case:
     """By number."""
     row = tx.execute(select(schema.case_).where(_c.id == case_id)).mappings().first()
     if row is None:
-        raise NotFound("case {case} is not known; `hindsight case open` opens one", case=case_id)
+        raise NotFound(UNKNOWN_CASE, case=case_id)
     return Case(**dict(row))
 
 
@@ -51,7 +61,7 @@ def find_open_case(tx: Connection, case_id: str) -> Case:
     """As find_case; Conflict if it is closed."""
     case = find_case(tx, case_id)
     if case.closed_us is not None:
-        raise Conflict("case {case} is closed; open another one", case=case_id)
+        raise Conflict(CASE_CLOSED, case=case_id)
     return case
 
 
@@ -93,7 +103,9 @@ def add_hold(
 
 def find_hold(tx: Connection, hold_id: int) -> Hold:
     """By number."""
-    row = tx.execute(_holds().where(_h.id == hold_id)).mappings().first()
+    row = None
+    if 0 < hold_id < 2**63:
+        row = tx.execute(_holds().where(_h.id == hold_id)).mappings().first()
     if row is None:
         raise NotFound("hold {hold} is not known; `hindsight hold list` shows them", hold=hold_id)
     return _hold(row)

@@ -5,7 +5,6 @@ docs/design/audit.md says what each finding means, and what none can show.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from storage.audit_heads import SIGNED, Head, chain_of, digest_of, heads, marks_
 from storage.audit_walk import Break, verify
 from storage.directory import DataDirectory
 from storage.errors import DataLoss, HindsightError
-from storage.findings import Finding
+from storage.findings import Finding, Progress, no_progress
 from storage.i18n import N_
 from storage.seal_places import AUDIT, head_path, heads_on
 from storage.seals import is_signed, key_id_of, signing_key
@@ -65,10 +64,15 @@ class _Heads:
 
 
 def check_audit(
-    directory: DataDirectory, volumes: Mapping[str, Volume], noted: str | None = None
+    directory: DataDirectory,
+    volumes: Mapping[str, Volume],
+    noted: str | None = None,
+    progress: Progress = no_progress,
 ) -> Iterator[Finding]:
     """Every break of the chain and of its heads (invariant 10); `noted` is the hash of a row or
     a head that must be there."""
+    # Before the ledger: a head is there before it has a copy.
+    lying = {name: _listed(volume) for name, volume in volumes.items()}
     with directory.ledger.read() as tx:
         in_ledger, chain = heads(tx), chain_of(tx) or ""
         keys_made = audit.rows(tx, action="seal.key")
@@ -84,16 +88,18 @@ def check_audit(
             found.findings.append(Finding(10, error.message, error.fields))
     _links(in_ledger, found)
     _keys(in_ledger, key, _since_us(keys_made, key), found)
-    begun_us = first.ts_us if rebuilt and first is not None else None
-    for volume in volumes.values():
-        _copies(volume, chain, {head.number: head for head in in_ledger}, key, begun_us, found)
+    begun_us = _when_us(first) if rebuilt and first is not None else None
+    by_number = {head.number: head for head in in_ledger}
+    for name, volume in volumes.items():
+        _copies(volume, lying[name], chain, by_number, key, begun_us, found)
     _said_made(said_made, in_ledger, found)
     yield from found.findings
     known = [found.known[number] for number in sorted(found.known)]
     if noted is not None and any(head.hash == noted for head in known):
         noted = None
     with directory.ledger.read() as tx:
-        for broken in verify(tx, noted, marks_of(known)):
+        total = (audit.head(tx) or (0, ""))[0]
+        for broken in verify(tx, noted, marks_of(known), lambda seq: progress(seq, total)):
             yield _finding(broken)
 
 
@@ -149,7 +155,12 @@ def _since_us(keys_made: Sequence[AuditRow], key: Ed25519PublicKey | None) -> in
     if not keys_made or key is None:
         return 0
     newest = keys_made[-1]
-    return newest.ts_us if _detail(newest).get("key_id") == key_id_of(key) else 0
+    return _when_us(newest) if _detail(newest).get("key_id") == key_id_of(key) else 0
+
+
+def _when_us(row: AuditRow) -> int:
+    """Of a time forged into something else: the beginning, which excuses nothing."""
+    return row.ts_us if type(row.ts_us) is int else 0
 
 
 def _said_made(rows: Sequence[AuditRow], in_ledger: Sequence[Head], found: _Heads) -> None:
@@ -159,46 +170,54 @@ def _said_made(rows: Sequence[AuditRow], in_ledger: Sequence[Head], found: _Head
     for row in rows:
         said = _detail(row)
         number = said.get("number")
-        if number not in hashes or hashes[number] != said.get("head"):
+        if not isinstance(number, int) or hashes.get(number, "") != said.get("head"):
             found.findings.append(
                 Finding(
                     10,
                     N_("audit row {row} says that head {number} was made, and it is not there: it"
                        " was removed or replaced"),
-                    {"row": row.seq, "number": number},
+                    {"row": row.seq, "number": str(number)[:40]},
                 )
             )  # fmt: skip
 
 
 def _detail(row: AuditRow) -> dict[str, object]:
     """What damage left is perhaps no JSON."""
-    try:
-        found = json.loads(row.detail)
-    except (ValueError, TypeError, RecursionError):
-        return {}
+    found = audit.said(row)
     return found if isinstance(found, dict) else {}
 
 
+def _listed(volume: Volume) -> dict[str, list[int]] | OSError:
+    try:
+        return heads_on(volume)
+    except OSError as error:
+        return error
+
+
 def _copies(
-    volume: Volume, chain: str, in_ledger: Mapping[int, Head], key: Ed25519PublicKey | None,
-    begun_us: int | None, found: _Heads,
+    volume: Volume, lay: dict[str, list[int]] | OSError, chain: str, in_ledger: Mapping[int, Head],
+    key: Ed25519PublicKey | None, begun_us: int | None, found: _Heads,
 ) -> None:  # fmt: skip
     """Each volume has a copy of each head, and of no other; a whole one stands in for a head that
-    the ledger lacks or that was forged there. `begun_us`: of a rebuilt ledger, its first row."""
-    try:
-        lying = heads_on(volume)
-    except OSError as error:
+    the ledger lacks or that was forged there. `lay`: what was listed before the ledger was read;
+    `begun_us`: of a rebuilt ledger, its first row."""
+    if isinstance(lay, OSError):
         found.findings.append(
             Finding(10, N_("{path} cannot be read: {error}; it was left alone"),
-                    {"path": AUDIT, "error": error.strerror or error}, loss=False,
+                    {"path": AUDIT, "error": lay.strerror or lay}, loss=False,
                     volume=volume.name)
         )  # fmt: skip
         return
+    lying = dict(lay)
     missing = sorted(in_ledger.keys() - set(lying.get(chain, [])))
+    if missing:  # perhaps of heads signed since
+        now = _listed(volume)
+        if not isinstance(now, OSError):
+            missing = sorted(in_ledger.keys() - set(now.get(chain, [])))
     if missing:
         _say(
             found, in_ledger[missing[0]],
-            N_("volume {volume} lacks {n} copies of audit heads, the first of head {number};"
+            N_("volume {volume} lacks copies of audit heads: {n}, the first of head {number};"
                " `hindsight seal` writes them"),
             loss=False, volume=volume, n=len(missing),
         )  # fmt: skip

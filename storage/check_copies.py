@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -29,15 +30,30 @@ def whole_copy(
     return None
 
 
-def check_copies(
-    volumes: Mapping[str, Volume], camera: str, sealed: Sequence[Seal], level: Level
-) -> Iterator[Finding]:
-    """Each volume has a copy of each seal, and of no other."""
-    by_number = {seal.number: seal for seal in sealed}
+def listed(volumes: Mapping[str, Volume], camera: str) -> dict[str, set[int] | OSError]:
+    """What lies where, by volume: to be asked before the ledger is, for a seal is in the ledger
+    before it has a copy."""
+    found: dict[str, set[int] | OSError] = {}
     for volume in volumes.values():
         try:
-            lying = numbers_on(volume, camera)
+            found[volume.name] = numbers_on(volume, camera)
         except OSError as error:
+            found[volume.name] = error
+    return found
+
+
+def check_copies(
+    volumes: Mapping[str, Volume], camera: str, sealed: Sequence[Seal], level: Level,
+    lay: Mapping[str, set[int] | OSError],
+) -> Iterator[Finding]:  # fmt: skip
+    """Each volume has a copy of each seal, and of no other. `lay`: what was `listed` before the
+    seals were read."""
+    by_number = {seal.number: seal for seal in sealed}
+    newest = max(by_number, default=0)
+    for volume in volumes.values():
+        lying = lay[volume.name]
+        if isinstance(lying, OSError):
+            error = lying
             yield Finding(
                 13, N_("{path} cannot be read: {error}; it was left alone"),
                 {"path": f"{SEALS}/{camera}", "error": error.strerror or error}, loss=False,
@@ -45,6 +61,9 @@ def check_copies(
             )  # fmt: skip
             continue
         missing = sorted(by_number.keys() - lying)
+        if missing:  # perhaps of seals made since
+            with suppress(OSError):
+                missing = sorted(by_number.keys() - numbers_on(volume, camera))
         if missing:
             yield _finding(
                 volume, by_number[missing[0]],
@@ -54,14 +73,15 @@ def check_copies(
             )  # fmt: skip
         for number in sorted(lying):
             seal = by_number.get(number)
-            if seal is None or level is Level.HASH:
+            # The newest always: what lay there before it keeps its copy from being written.
+            if seal is None or level is Level.HASH or number == newest:
                 yield from _copy(volume, camera, number, seal)
 
 
-def strange_cameras(volume: Volume, known: Collection[str]) -> list[str]:
-    """Cameras that have copies here and are not in the register."""
+def cameras_of(volume: Volume) -> list[str]:
+    """Cameras that have copies here; to be asked before the register is."""
     try:
-        return [camera for camera in cameras_on(volume) if camera not in known]
+        return cameras_on(volume)
     except OSError:  # said of the first camera whose folder cannot be read
         return []
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from storage import schema
 from storage.audit import rows as audit_rows
 from storage.check_chain import ledger_began_us
-from storage.check_copies import check_copies, strange_cameras, whole_copy
+from storage.check_copies import cameras_of, check_copies, listed, whole_copy
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.errors import DataLoss
@@ -44,6 +44,7 @@ from storage.volumes import Volume
 # A row comes when its segment closes: three hours after it began at most (settings allow an hour,
 # and a GOP may not end). One that comes later than this was adopted after a kill, or put there.
 SETTLE_US = 4 * 3600 * US
+_NEVER_US = 1 << 62
 _s, _leaf = schema.segment.c, schema.seal_leaf.c
 
 
@@ -65,6 +66,7 @@ def check_seals(
 
     At level hash the copies on the volumes are read as well.
     """
+    lying = {name: cameras_of(volume) for name, volume in volumes.items()}
     with directory.ledger.read() as tx:
         every = cameras(tx)
         known_hash = schema.seal.c.hash
@@ -76,8 +78,9 @@ def check_seals(
     if problem is not None and sealed_at_all:
         yield problem
     for camera in every:
+        lay = listed(volumes, camera.slug)
         with directory.ledger.read() as tx:
-            sealed = seals(tx, camera.id)
+            sealed = [_readable(seal) for seal in seals(tx, camera.id)]
         yield from _links(sealed, known)
         yield from _keys(sealed, known)
         for place, seal in enumerate(sealed):
@@ -88,11 +91,13 @@ def check_seals(
         if past:
             with directory.ledger.read() as tx:
                 yield from _in_no_seal(tx, camera, past[-1], known)
-        yield from check_copies(volumes, camera.slug, sealed, level)
+        yield from check_copies(volumes, camera.slug, sealed, level, lay)
     slugs = {camera.slug for camera in every}
-    for volume in volumes.values():
-        for slug in strange_cameras(volume, slugs):
-            yield from check_copies({volume.name: volume}, slug, [], level)
+    for name, volume in volumes.items():
+        one = {name: volume}
+        for slug in lying[name]:
+            if slug not in slugs:
+                yield from check_copies(one, slug, [], level, listed(one, slug))
     for hash_ in sorted(left):
         yield Finding(
             13, N_("the noted seal {hash} is not in the ledger: it was cut off or replaced"),
@@ -100,11 +105,24 @@ def check_seals(
         )  # fmt: skip
 
 
+def _readable(seal: Seal) -> Seal:
+    """A number forged into something else, as one that fits nothing: the hash does not fit then,
+    and the walk goes on."""
+    return replace(
+        seal, number=_int(seal.number, 0), sealed_us=_int(seal.sealed_us, _NEVER_US),
+        segments=_int(seal.segments, 0),
+    )  # fmt: skip
+
+
+def _int(value: object, instead: int) -> int:
+    return value if type(value) is int else instead
+
+
 def _known(directory: DataDirectory, tx: Connection) -> tuple[_Known, Finding | None]:
-    began_us = ledger_began_us(tx)
+    began_us = _int(ledger_began_us(tx), 0)
     made = audit_rows(tx, action="seal.key")
-    rebuilt = [row.ts_us for row in audit_rows(tx, action="rebuild")]
-    since_us = made[-1].ts_us if made else began_us
+    rebuilt = [_int(row.ts_us, 0) for row in audit_rows(tx, action="rebuild")]
+    since_us = _int(made[-1].ts_us, 0) if made else began_us
     try:
         key = signing_key(directory).public_key()
     except DataLoss as error:
@@ -246,7 +264,7 @@ def _heads(tx: Connection) -> Iterator[Finding]:
         try:
             said = json.loads(row.detail)
             count, digest = int(said["count"]), said["heads"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return  # a row tampered with: the audit chain's own finding
         there = heads_digest(tx)
         # More: a pass that was killed before its row; its seals are good.

@@ -16,7 +16,7 @@ from storage import audit
 from storage.clock import Clock, SystemClock, rfc3339
 from storage.durable import is_locked, make_directory, remove_empty_folders, remove_file, write_file
 from storage.errors import Conflict, DataLoss, NotFound
-from storage.ledger import Ledger
+from storage.ledger import CONNECTIONS, Ledger
 from storage.people import add_user, one_time_password
 from storage.settings import FILE_NAME, Settings, load_settings
 from storage.vocabulary import Actor, Role
@@ -55,6 +55,11 @@ class DataDirectory:
     def index(self) -> Path:
         """Where FAISS shards lie; all of it can be deleted."""
         return self.root / "index"
+
+    @property
+    def made_of_segments(self) -> Path:
+        """Where pictures made of segments lie, a folder of each; discardable."""
+        return self.cache / "segments"
 
     @property
     def cache(self) -> Path:
@@ -161,7 +166,9 @@ def open_directory(root: Path, clock: Clock | None = None, *, adopt: bool = Fals
 
 def _ledger(root: Path, settings: Settings) -> Ledger:
     url = settings.ledger.url or f"sqlite:///{root / LEDGER}"
-    return Ledger(url, on_full=lambda: release_ballast(root))
+    # One for each request, and as many again for what runs beside them.
+    connections = max(CONNECTIONS, 2 * settings.web.threads)
+    return Ledger(url, on_full=lambda: release_ballast(root), connections=connections)
 
 
 def _open(
@@ -221,6 +228,11 @@ def init_directory(
         if one.encrypt and not (root / KEYS / key_name(name)).exists():
             made.append(f"{KEYS}/{key_name(name)}")
     boundary = root if root.exists() else root.parent
+    if not root.exists():
+        make_directory(root)
+        root.chmod(0o750)  # whoever reads the ledger past the commands is asked for nothing
+    if settings.ledger.url is None:
+        (root / LEDGER).touch(mode=0o640)  # its journals are made with the same mode
     ledger = _ledger(root, settings)
     try:
         _make_keys(root)

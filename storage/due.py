@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 
@@ -43,31 +43,41 @@ class Planned:
     terms: Terms
     segments: int
     size_bytes: int
+    us: int  # lengths together
     held_segments: int  # due, but held
     held_bytes: int
 
 
-def plan(directory: DataDirectory) -> Planned:
-    """What is due now, and how much of it is held."""
+def plan(directory: DataDirectory, among: Collection[int] | None = None) -> Planned:
+    """What is due now, and how much of it is held; `among`: of these cameras."""
     now_us = directory.clock.now_us()
     keys: list[int] = []
-    segments = size_bytes = held_segments = held_bytes = 0
-    sums = select(func.count(), func.coalesce(func.sum(_s.size_bytes), 0))
+    segments = size_bytes = length_us = held_segments = held_bytes = 0
+    sums = select(
+        func.count(),
+        func.coalesce(func.sum(_s.size_bytes), 0),
+        func.coalesce(func.sum(_s.end_us - _s.start_us), 0),
+    )
     with directory.ledger.read() as tx:
-        terms = Terms(directory.settings, cameras(tx), now_us)
+        terms = Terms(tx, directory.settings, cameras(tx), now_us)
         holding = {hold.camera_id for hold in holds(tx, at_us=now_us)}
         for key in terms.camera_ids:
-            count, size = tx.execute(sums.where(terms.due(key))).one()
+            if among is not None and key not in among:
+                continue
+            count, size, us = tx.execute(sums.where(terms.due(key))).one()
             if count and key in holding:
-                kept, kept_bytes = tx.execute(sums.where(terms.due(key), held(now_us))).one()
+                kept, kept_bytes, kept_us = tx.execute(
+                    sums.where(terms.due(key), held(now_us))
+                ).one()
                 held_segments += kept
                 held_bytes += int(kept_bytes)
-                count, size = count - kept, size - kept_bytes
+                count, size, us = count - kept, size - kept_bytes, us - kept_us
             if count:
                 keys.append(key)
                 segments += count
                 size_bytes += int(size)
-    return Planned(keys, terms, segments, size_bytes, held_segments, held_bytes)
+                length_us += int(us)
+    return Planned(keys, terms, segments, size_bytes, length_us, held_segments, held_bytes)
 
 
 def due(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, inf
 
 from sqlalchemy import Connection, func, select
@@ -43,6 +43,7 @@ class CameraForecast:
     promise_days: float | None  # None: its retention class is not set, everything is kept
     promise: str  # the rule, as it stands in the settings
     oldest_us: int | None  # start of the oldest footage kept
+    footage_bytes: int = 0  # kept now
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class VolumeForecast:
     error: str | None
     when_full: str = "expire_oldest"
     breaks: tuple[Break, ...] = ()  # the soonest first; none when recording stops instead
+    reaches_days: float | None = None  # age of what goes once it is full; None: as promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def forecast(directory: DataDirectory) -> Forecast:
     flows: dict[str, list[_Flow]] = defaultdict(list)
     with directory.ledger.read() as tx:
         known = cameras(tx)
-        terms = Terms(directory.settings, known, now_us)
+        terms = Terms(tx, directory.settings, known, now_us)
         rates = _measure(tx, now_us)
         for camera in known:
             rate, shares = rates.get(camera.id, (None, {}))
@@ -128,10 +130,13 @@ def forecast(directory: DataDirectory) -> Forecast:
             measured.append(
                 CameraForecast(camera.slug, rate, daily, promised.days, promised.rule, oldest)
             )
-        volumes = tuple(
-            _project(tx, directory, name, flows[name], terms) for name in directory.archive.volumes
-        )
         early = tally(tx, now_us - VIOLATIONS_DAYS * DAY_US)
+    kept: dict[int, int] = defaultdict(int)
+    volumes = tuple(
+        _project(directory, name, flows[name], terms, kept) for name in directory.archive.volumes
+    )
+    keys = {camera.slug: camera.id for camera in known}
+    measured = [replace(one, footage_bytes=kept[keys[one.camera]]) for one in measured]
     return Forecast(now_us, tuple(measured), volumes, early)
 
 
@@ -161,9 +166,11 @@ def _measure(tx: Connection, now_us: int) -> dict[int, tuple[float | None, dict[
 
 
 def _project(
-    tx: Connection, directory: DataDirectory, name: str, flows: list[_Flow], terms: Terms
+    directory: DataDirectory, name: str, flows: list[_Flow], terms: Terms, kept: dict[int, int]
 ) -> VolumeForecast:
-    stock, oldest, footage_bytes = _stock(tx, name, terms)
+    """`kept`: bytes by camera, to which the volume's are added."""
+    with directory.ledger.read() as tx:  # its own: a long one keeps SQLite's log from shrinking
+        stock, oldest, footage_bytes = _stock(tx, name, terms, kept)
     for flow in flows:
         flow.oldest_days = oldest.get(flow.camera.id, 0)
     inflow = sum(flow.bytes_per_day for flow in flows)
@@ -190,11 +197,28 @@ def _project(
         error=None,
         when_full=when_full,
         breaks=_breaks(filled, flows, terms) if when_full == "expire_oldest" else (),
+        reaches_days=_reaches(free + footage_bytes - _for_ever(stock), flows),
     )
 
 
+def _for_ever(stock: Stock) -> float:
+    """What is held, or promised without an end."""
+    return sum(size_bytes for (days, _), size_bytes in stock.items() if days is None)
+
+
+def _reaches(room: float, flows: list[_Flow]) -> float | None:
+    """The age that footage reaches in so much room, at this rate; None: all its promise."""
+    terms = [(inf if flow.days is None else flow.days, flow.bytes_per_day) for flow in flows]
+    for ends in sorted({days for days, rate in terms if rate}):
+        done = sum(days * rate for days, rate in terms if days < ends and rate)
+        rate = sum(rate for days, rate in terms if days >= ends)
+        if done + rate * ends > room:
+            return max(0.0, (room - done) / rate)
+    return None
+
+
 def _stock(
-    tx: Connection, volume: str, terms: Terms
+    tx: Connection, volume: str, terms: Terms, kept: dict[int, int]
 ) -> tuple[dict[tuple[float | None, int], float], dict[int, int], int]:
     """Today's footage on a volume by terms and age, each camera's greatest age, all its bytes.
 
@@ -212,6 +236,7 @@ def _stock(
     for camera_id, days, size_bytes in tx.execute(query):
         stock[terms.days(camera_id, volume), int(days)] += int(size_bytes)
         oldest[camera_id] = max(int(days), oldest.get(camera_id, 0))
+        kept[camera_id] += int(size_bytes)
     footage_bytes = int(sum(stock.values()))
     h = schema.hold.c
     holding = select(h.camera_id).where(h.released_us.is_(None))

@@ -22,7 +22,10 @@ from storage.rights import Verb
 from storage.vocabulary import Camera, User
 
 # What is done with a camera; the other verbs belong to a role alone.
-GRANTABLE = (Verb.SEE, Verb.SEARCH, Verb.PLAY, Verb.EXPORT, Verb.HOLD, Verb.MANAGE)
+GRANTABLE = (
+    Verb.SEE, Verb.SEARCH, Verb.PLAY, Verb.EXPORT, Verb.HOLD, Verb.MANAGE, Verb.UNMASK,
+    Verb.APPROVE,
+)  # fmt: skip
 LONGEST_TEXT = 1000
 _g = access_grant.c
 _case = schema.case_.c
@@ -150,7 +153,9 @@ def _refuse_others(register: list[Camera], place: Place, own: str | None) -> Non
 
 def find_grant(tx: Connection, grant_id: int) -> Grant:
     """By number."""
-    row = tx.execute(_grants().where(_g.id == grant_id)).mappings().first()
+    row = None  # a number that no ledger can hold is no grant's
+    if 0 < grant_id < 2**63:
+        row = tx.execute(_grants().where(_g.id == grant_id)).mappings().first()
     if row is None:
         raise NotFound(
             "grant {grant} is not known; `hindsight grant list` shows them", grant=grant_id

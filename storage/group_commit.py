@@ -80,13 +80,18 @@ class GroupCommit:
 
     def _commit(self, batch: list[_Entry]) -> None:
         if len(batch) > 1:
+            begun = False
             try:
                 with self._transaction() as tx:
+                    begun = True
                     for entry in batch:
                         self._apart(tx, entry)
-            except Exception:  # whatever it is, each is told its own by being done alone
+            except Exception as error:  # whatever it is, each is told its own by being done alone
                 for entry in batch:
-                    entry.error = None
+                    # But where none had begun, all waited for the same: none waits for it again.
+                    entry.error = None if begun else error
+                if not begun:
+                    return
             else:
                 return
         for entry in batch:

@@ -79,6 +79,14 @@ def forget_deep(tx: Connection, segment_ids: Sequence[str], generation_id: int) 
         )
 
 
+def forget_all(tx: Connection, segment_ids: Sequence[str]) -> None:
+    """In every generation as if never indexed, also what a worker has now: its rows do not
+    count."""
+    for start in range(0, len(segment_ids), IN_ONE):
+        some = segment_ids[start : start + IN_ONE]
+        tx.execute(schema.index_work.delete().where(_w.segment_id.in_(some)))
+
+
 def _rows(generation_id: int) -> Select[Any]:
     none = [func.coalesce(column, 0) for column in (_w.frames, _w.looked, _w.deep_frames)]
     return (

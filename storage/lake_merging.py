@@ -14,7 +14,7 @@ from itertools import groupby
 from storage import lake_work
 from storage.clock import utc_day
 from storage.directory import DataDirectory
-from storage.durable import write_file
+from storage.durable import remove_file, write_file
 from storage.errors import Conflict, DataLoss, HindsightError
 from storage.lake import day_of, row_count
 from storage.lake_copying import replace_parts, segments_in
@@ -74,6 +74,11 @@ def tidy_if_due(
                     tidied += _tidy(directory, generation, column, part)
     write_file(mark, today.encode())
     return tidied
+
+
+def tidy_soon(directory: DataDirectory) -> None:
+    """The next look after the lake takes such rows out, however short ago the last one was."""
+    remove_file(directory.root / "run" / TIDIED_FILE)
 
 
 def _tidy(directory: DataDirectory, generation: Generation, column: str, part: str) -> bool:

@@ -10,23 +10,30 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import Conflict, DataLoss, ResourceExhausted, Unavailable
 from storage.group_commit import GroupCommit, T
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+CONNECTIONS = 16
+_DAMAGE = ("malformed", "not a database", "Could not decode to UTF-8")  # what SQLite says of it
 BUSY_TIMEOUT_MS = 30_000  # writers of several processes queue; none holds the lock for long
 
 
 class Ledger:
     """Facts about custody. `read` and `write` are the only ways in; a write is one transaction."""
 
-    def __init__(self, url: str, *, on_full: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, url: str, *, on_full: Callable[[], object] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:  # fmt: skip
+        """At most so many `connections` at once: as many as threads that come, and some more."""
         self.url = url
         self.on_full = on_full  # frees space when the disk is full, so that a retry commits
         try:
-            self.engine: Engine = create_engine(url)
+            self.engine: Engine = create_engine(url, pool_size=connections, max_overflow=0)
         except Exception as error:  # SQLAlchemy raises many kinds for a URL it cannot use
             raise Unavailable(
                 "ledger {url} cannot be used: {error}; mend [ledger] url in hindsight.toml",
@@ -55,7 +62,11 @@ class Ledger:
                 yield writing
 
     def write_together(self, work: Callable[[Connection], T]) -> T:
-        """`work` in a transaction that other threads' may share; committed when it returns."""
+        """`work` in a transaction that other threads' may share; committed when it returns.
+
+        Not inside `read()` or `write()`: whoever waits for the leader holding a connection may
+        hold the one that the leader waits for.
+        """
         return self._together.write(work)
 
     def is_new(self) -> bool:
@@ -102,6 +113,11 @@ class Ledger:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except PoolTimeout as error:
+            raise Unavailable(
+                "ledger {url} is busy: no connection came free; nothing was changed, try again",
+                url=_redacted(self.url),
+            ) from error
         except (OperationalError, DBAPIError) as error:
             text = str(error.orig)
             url = _redacted(self.url)
@@ -112,7 +128,7 @@ class Ledger:
                     "ledger {url} cannot grow: the disk is full; free space, then try again",
                     url=url,
                 ) from error
-            if "malformed" in text or "not a database" in text:
+            if any(sign in text for sign in _DAMAGE):
                 raise DataLoss(
                     "ledger {url} is damaged ({error}); restore it from your backup, or move it"
                     " away and run `hindsight rebuild --adopt`",

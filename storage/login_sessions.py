@@ -10,13 +10,22 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from storage import schema
 from storage.clock import US
-from storage.errors import NotFound
+from storage.errors import Denied, NotFound
 from storage.people import user_of_row
 from storage.vocabulary import User
 
 PENDING_S = 600  # between the password and the code
 SEEN_EVERY_S = 60  # the ledger is not written at every request
 _u, _s = schema.user.c, schema.session.c
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What a login provider vouched for when the session was opened."""
+
+    id_token: bytes  # sealed; hands the person back to the provider when they log out
+    factor: bool  # a second factor of the provider's counts here
+    proven_us: int | None  # when the provider last asked who they are, if it says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +37,25 @@ class Session:
     seen_us: int
     expires_us: int
     peer: str
+    vouched: Vouched | None = None  # None: they came by password
 
 
 def open_session(
-    tx: Connection, user: User, peer: str, now_us: int, hours: int, *, pending: bool = False
+    tx: Connection,
+    user: User,
+    peer: str,
+    now_us: int,
+    hours: int,
+    *,
+    pending: bool = False,
+    vouched: Vouched | None = None,
 ) -> str:
-    """A fresh token (256 bits); only its hash is kept. `pending`: good for giving the code only."""
+    """A fresh token (256 bits); only its hash is kept. `pending`: good for giving the code only.
+
+    Denied when the account was closed meanwhile.
+    """
+    if not _lock(tx, user):
+        raise Denied("your account here is closed; ask an administrator")
     tx.execute(delete(schema.session).where(_s.expires_us < now_us))
     token = secrets.token_urlsafe(32)
     lasts_s = PENDING_S if pending else hours * 3600
@@ -41,8 +63,13 @@ def open_session(
         insert(schema.session).values(
             token_hash=token_hash(token), user_id=user.id, created_us=now_us, seen_us=now_us,
             expires_us=now_us + lasts_s * US, peer=peer[:100], pending=pending,
+            id_token=None if vouched is None else vouched.id_token,
+            factor_elsewhere=vouched is not None and vouched.factor,
+            proven_us=None if vouched is None else vouched.proven_us,
         )
     )  # fmt: skip
+    if not pending:
+        tx.execute(update(schema.user).where(_u.id == user.id).values(last_login_us=now_us))
     return token
 
 
@@ -64,10 +91,24 @@ def find_session(
     )  # fmt: skip
     if row is None:
         return None
+    vouched = None
+    if row["id_token"] is not None:
+        vouched = Vouched(row["id_token"], bool(row["factor_elsewhere"]), row["proven_us"])
     found = Session(
-        row["token_hash"], row[_s.created_us], row["seen_us"], row["expires_us"], row["peer"]
-    )
+        row["token_hash"], row[_s.created_us], row["seen_us"], row["expires_us"], row["peer"],
+        vouched,
+    )  # fmt: skip
     return user_of_row(row), found
+
+
+def still_open(tx: Connection, user: User, token: str, now_us: int) -> tuple[User, Session] | None:
+    """The person and their session, if it has not ended since the request was let in.
+
+    Asked in the transaction that changes what somebody comes in by: of two such changes at once,
+    the first ends the session of the second.
+    """
+    _lock(tx, user)
+    return find_session(tx, token, now_us, now_us // US)  # idleness was asked before
 
 
 def touch_session(tx: Connection, session: Session, now_us: int) -> None:
@@ -114,6 +155,12 @@ def end_sessions(tx: Connection, user: User, *, but: str | None = None) -> int:
     if but is not None:
         query = query.where(_s.token_hash != token_hash(but))
     return tx.execute(query).rowcount
+
+
+def _lock(tx: Connection, user: User) -> bool:
+    """Whether the account is open; until this transaction ends nobody else changes the person."""
+    query = select(_u.enabled).where(_u.id == user.id).with_for_update()
+    return bool(tx.execute(query).scalar())
 
 
 def token_hash(token: str) -> str:

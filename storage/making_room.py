@@ -36,6 +36,7 @@ from storage.volumes import Volume
 
 MOST_DEFERRED = 50_000  # imports kept in mind until footage of their day is reached
 log = logging.getLogger(__name__)
+TRIED = 3  # plans for one need, when promises change while it is met
 _s = schema.segment.c
 
 
@@ -77,14 +78,9 @@ def make_room(
         made.refuses = STOPPED.format(why=before.why)
         return made
     with directory.exclusive("retain"):
-        with directory.ledger.read() as tx:
-            known = cameras(tx)
-        terms = Terms(directory.settings, known, directory.clock.now_us())
-        _let_go(directory, actor, made, due(
-            directory, terms, terms.camera_ids, volume_name
-        ))  # fmt: skip
-        if made.room_bytes < need_bytes:
-            _let_go(directory, actor, made, _oldest(directory, terms, volume, before.why))
+        for _ in range(TRIED):
+            if _as_promised(directory, actor, made, volume):
+                break
         restore_ballast(directory.root)
     if made.room_bytes < need_bytes:
         made.refuses = _refusal(directory, made)
@@ -93,17 +89,35 @@ def make_room(
     return made
 
 
-def _let_go(directory: DataDirectory, actor: Actor, made: Made, coming: Iterator[Doomed]) -> None:
-    """Delete of `coming`, in its order, until there is room; each batch with its audit row."""
+def _as_promised(directory: DataDirectory, actor: Actor, made: Made, volume: Volume) -> bool:
+    """What is due, then what is oldest. False: meanwhile other promises were made."""
+    with directory.ledger.read() as tx:
+        terms = Terms(tx, directory.settings, cameras(tx), directory.clock.now_us())
+    coming = due(directory, terms, terms.camera_ids, volume.name)
+    if not _let_go(directory, actor, made, terms, coming):
+        return False
+    if made.room_bytes >= made.need_bytes:
+        return True
+    coming = _oldest(directory, terms, volume, made.before.why)
+    return _let_go(directory, actor, made, terms, coming)
+
+
+def _let_go(
+    directory: DataDirectory, actor: Actor, made: Made, terms: Terms, coming: Iterator[Doomed]
+) -> bool:
+    """Delete of `coming`, in its order, until there is room; each batch with its audit row.
+    False: the terms no longer stand."""
     pace = retention.Pace()
     while (missing := made.need_bytes - made.room_bytes) > 0 and not _stuck(made):
         began = time.monotonic()
         batch = _worth(coming, missing, pace.rows)
         if not batch:
-            return
+            return True
         freed_before = made.result.freed_bytes
         with pace.write(directory.ledger) as tx:
             now_us = directory.clock.now_us()
+            if not terms.stand(tx, now_us):
+                return False
             gone = retention.entomb(tx, batch, now_us)
             if gone:
                 detail = {
@@ -119,6 +133,7 @@ def _let_go(directory: DataDirectory, actor: Actor, made: Made, coming: Iterator
         # it open, and some file systems free blocks in their own time.
         made.room_bytes += made.result.freed_bytes - freed_before
         pace.rest(began)
+    return True
 
 
 def _worth(coming: Iterator[Doomed], size_bytes: int, most: int) -> list[Doomed]:

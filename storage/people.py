@@ -21,6 +21,7 @@ from storage.vocabulary import Role, User
 FREE_FAILURES = 5  # wrong passwords before waiting begins
 LONGEST_LOCK_S = 900
 SHORTEST_PASSWORD = 10
+NO_PASSWORD = "-"  # in place of a hash: they come in by a login provider only
 _u = schema.user.c
 _hasher = PasswordHasher()  # argon2id with the library's defaults (RFC 9106 low-memory profile)
 
@@ -46,14 +47,17 @@ def guarded_users(tx: Connection) -> set[int]:
 def add_user(
     tx: Connection,
     name: str,
-    password: str,
+    password: str | None,
     role: Role,
     *,
     created_us: int,
     lang: str = "en",
     must_change: bool = True,
 ) -> User:
-    """A new person. Conflict if the name is taken, Invalid if name or password will not do."""
+    """A new person; without a password, somebody whom a login provider vouches for.
+
+    Conflict if the name is taken, Invalid if name or password will not do.
+    """
     if not 1 <= len(name) <= 100 or any(not ch.isprintable() or ch.isspace() for ch in name):
         raise Invalid(
             "user name {name} must be 1–100 characters without spaces", name=repr(name[:40])
@@ -63,12 +67,14 @@ def add_user(
             "user name {name} looks like another one: write it in one script and in plain letters",
             name=repr(name[:40]),
         )
-    _check_password(password)
+    if password is not None:
+        _check_password(password)
+    digest = NO_PASSWORD if password is None else _hasher.hash(password)
     try:
         with tx.begin_nested():
             tx.execute(
                 insert(schema.user).values(
-                    name=name, password_hash=_hasher.hash(password), role=role.value,
+                    name=name, password_hash=digest, role=role.value,
                     lang=lang, must_change=must_change, created_us=created_us,
                 )
             )  # fmt: skip
@@ -138,39 +144,73 @@ def set_user(
     return find_user(tx, user.name)
 
 
+def withdraw_one_time_password(tx: Connection, user: User) -> User:
+    """They came in otherwise: the password that was only to begin with opens nothing any more."""
+    tx.execute(
+        update(schema.user)
+        .where(_u.id == user.id, _u.must_change)
+        .values(password_hash=NO_PASSWORD, must_change=False)
+    )
+    return find_user(tx, user.name)
+
+
 def check_password(
     ledger: Ledger, name: str, password: str, now_us: int, peer: str | None = None
 ) -> User | None:
     """The user if name and password fit and the account is open, else None; the outcome counts.
 
+    For what opens nothing: whoever opens a session does so in the transaction of `count_login`.
+    """
+    against = verified(ledger, name, password, now_us, peer)
+    with ledger.write() as tx:
+        return count_login(tx, name, against, now_us, peer)
+
+
+def verified(
+    ledger: Ledger, name: str, password: str, now_us: int, peer: str | None = None
+) -> str | None:
+    """The hash that the password fits, else None. It opens nothing yet: `count_login` does.
+
     After FREE_FAILURES wrong passwords each further one doubles the wait; Denied while it lasts,
     for a name that nobody has as well. `peer` is where a login comes from: its failures count too.
+    Deliberately slow, and as slow for an unknown name; it only reads, so that a flood of logins
+    never keeps the recorder from the ledger.
     """
     with ledger.read() as tx:
         if peer is not None:
             login_limits.refuse_peer(tx, peer, now_us)
-        fits = _password_fits(tx, name, password, now_us)
-    with ledger.write() as tx:
-        found = _count_login(tx, name, fits, now_us)
-        if found is None and peer is not None:
-            login_limits.count_peer(tx, peer, now_us)
-        return found
-
-
-def _password_fits(tx: Connection, name: str, password: str, now_us: int) -> bool:
-    """Whether name and password fit and the account is open; Denied while it is locked.
-
-    Deliberately slow, and as slow for an unknown name: ask in a reading transaction, so that a
-    flood of logins never keeps the recorder from the ledger.
-    """
-    row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
-    _refuse_if_locked(tx, name, row, now_us)
+        row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
+        _refuse_if_locked(tx, name, row, now_us)
     decoy = _decoy()  # made for known names too, or the first unknown one would take twice as long
+    known: str = NO_PASSWORD if row is None else row["password_hash"]
     try:
-        _hasher.verify(decoy if row is None else row["password_hash"], password)
+        _hasher.verify(decoy if known == NO_PASSWORD else known, password)
     except (VerificationError, InvalidHashError):
-        return False
-    return row is not None and bool(row["enabled"])
+        return None
+    return None if known == NO_PASSWORD else known
+
+
+def count_login(
+    tx: Connection, name: str, against: str | None, now_us: int, peer: str | None = None
+) -> User | None:
+    """The user, if the password is still the one that was `verified` and the account is open; else
+    None, and failures grow. What a login opens is opened in this transaction: whoever changes the
+    password or closes the account meanwhile ends it, or comes first and is heard here."""
+    row = (
+        tx.execute(select(schema.user).where(_u.name == name).with_for_update()).mappings().first()
+    )
+    _refuse_if_locked(tx, name, row, now_us)
+    if row is not None and against == row["password_hash"] and row["enabled"]:
+        if not has_factor(tx, row["id"]):
+            forgive(tx, row["id"])  # or knowing the password would give new guesses at the code
+        return user_of_row(row)
+    if row is None:
+        login_limits.count_name(tx, name, now_us, locked_until)
+    else:
+        count_failure(tx, row["id"], now_us)
+    if peer is not None:
+        login_limits.count_peer(tx, peer, now_us)
+    return None
 
 
 def _refuse_if_locked(tx: Connection, name: str, row: RowMapping | None, now_us: int) -> None:
@@ -178,21 +218,6 @@ def _refuse_if_locked(tx: Connection, name: str, row: RowMapping | None, now_us:
         login_limits.refuse_name(tx, name, now_us)
     else:
         login_limits.refuse(row["locked_until_us"], now_us)
-
-
-def _count_login(tx: Connection, name: str, fits: bool, now_us: int) -> User | None:
-    """The user if the password fitted, else None and the count of failures grows."""
-    row = tx.execute(select(schema.user).where(_u.name == name)).mappings().first()
-    _refuse_if_locked(tx, name, row, now_us)
-    if row is None:
-        login_limits.count_name(tx, name, now_us, locked_until)
-        return None
-    if not fits:
-        count_failure(tx, row["id"], now_us)
-        return None
-    if not has_factor(tx, row["id"]):
-        forgive(tx, row["id"])  # or knowing the password would give new guesses at the code
-    return user_of_row(row)
 
 
 def locked_until(failures: int, now_us: int) -> int | None:
@@ -246,8 +271,17 @@ def _revoke_tokens(tx: Connection, user: User, at_us: int) -> None:
 
 
 def _is_last(tx: Connection, user: User) -> bool:
-    """Whether `user` is the only enabled administrator."""
-    query = select(_u.id).where(_u.role == Role.ADMINISTRATOR.value, _u.enabled)
+    """Whether `user` is the only enabled administrator.
+
+    The rows are locked where the database locks rows: of two administrators who disable each
+    other at once, the second waits and is told.
+    """
+    query = (
+        select(_u.id)
+        .where(_u.role == Role.ADMINISTRATOR.value, _u.enabled)
+        .order_by(_u.id)
+        .with_for_update()
+    )
     return list(tx.execute(query).scalars()) == [user.id]
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from storage import schema
 from storage.clock import US
 from storage.i18n import N_
+from storage.promise_tables import promise_decision
 from storage.segments import KEPT
 from storage.settings import RetentionSettings, Settings
 from storage.vocabulary import Camera
 
 DAY_US = 86_400 * US
 CAPPED = N_("volume {volume} keeps nothing longer than {days} days")
+CAPPED_1 = N_("volume {volume} keeps nothing longer than {days} day")
 _s = schema.segment.c
 _h = schema.hold.c
+_d = promise_decision.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Promise:
     """How long a camera's footage is kept. `days` None: its class is unknown, all is kept."""
 
     days: float | None
-    rule: str  # as it stands in the settings, e.g. 'class_3_days = 30'
+    rule: str  # as it stands in the settings, e.g. 'class_3_days = 30', or as it was decided
 
     def until_us(self, end_us: int, created_us: int) -> int:
         """Until when footage is promised that ended, and came in, at these instants."""
@@ -43,25 +46,64 @@ class Broken:
     reason: str  # a sentence in English, see storage.volume_states.in_words
 
 
-def promise(settings: RetentionSettings, camera: Camera) -> Promise:
-    """The rule for a camera: its own days, else its retention class, else its site class."""
-    if (days := settings.camera_days.get(camera.slug)) is not None:
-        return Promise(days, f"camera_days.{camera.slug} = {days:g}")
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What people decided in place of a setting."""
+
+    number: int
+    days: float
+
+
+def decided(tx: Connection, at_us: int) -> dict[str, Decided]:
+    """Setting → what overrides it at an instant: the last in effect that was not taken back."""
+    query = (
+        select(_d.rule, _d.id, _d.days)
+        .where(_d.effective_us <= at_us, _d.withdrawn_us.is_(None))
+        .order_by(_d.effective_us, _d.id)
+    )
+    return {rule: Decided(number, days) for rule, number, days in tx.execute(query)}
+
+
+def rule_of(settings: RetentionSettings, camera: Camera) -> str:
+    """The setting that rules a camera: its own, else of its retention class, else of its site's."""
+    if camera.slug in settings.camera_days:
+        return f"camera_days.{camera.slug}"
     if camera.retention_class is not None:
-        days = settings.named_days.get(camera.retention_class)
-        shown = "not set" if days is None else f"{days:g}"
-        return Promise(days, f"named_days.{camera.retention_class} = {shown}")
-    name = f"class_{camera.site_class}_days"
-    days = getattr(settings, name)
-    return Promise(days, f"{name} = {days:g}")
+        return f"named_days.{camera.retention_class}"
+    return f"class_{camera.site_class}_days"
+
+
+def days_set(settings: RetentionSettings, rule: str) -> float | None:
+    """What the settings alone say of a rule; None: nothing."""
+    kind, _, name = rule.partition(".")
+    if not name:
+        return float(getattr(settings, rule))
+    days: dict[str, float] = getattr(settings, kind)
+    return days.get(name)
+
+
+def promise(
+    settings: RetentionSettings, camera: Camera, decisions: Mapping[str, Decided]
+) -> Promise:
+    """What holds for a camera: as was decided of its rule, else as it is set."""
+    rule = rule_of(settings, camera)
+    if (one := decisions.get(rule)) is not None:
+        return Promise(one.days, f"{rule} = {one.days:g}, decision {one.number}")
+    days = days_set(settings, rule)
+    return Promise(days, f"{rule} = {'not set' if days is None else f'{days:g}'}")
 
 
 class Terms:
     """What is due at one instant, of every camera on every volume."""
 
-    def __init__(self, settings: Settings, cameras: Sequence[Camera], now_us: int) -> None:
+    def __init__(
+        self, tx: Connection, settings: Settings, cameras: Sequence[Camera], now_us: int
+    ) -> None:
         self.now_us = now_us
-        self.promises = {camera.id: promise(settings.retention, camera) for camera in cameras}
+        self.decided = decided(tx, now_us)
+        self.promises = {
+            camera.id: promise(settings.retention, camera, self.decided) for camera in cameras
+        }
         self._caps = {
             name: one.keep_days
             for name, one in settings.volumes.items()
@@ -70,6 +112,10 @@ class Terms:
         self.undecided = [
             camera.slug for camera in cameras if self.promises[camera.id].days is None
         ]  # kept whole until a setting names their class
+
+    def stand(self, tx: Connection, now_us: int) -> bool:
+        """Whether nothing else was decided meanwhile, e.g. to keep for longer."""
+        return decided(tx, now_us) == self.decided
 
     @property
     def camera_ids(self) -> list[int]:
@@ -83,7 +129,8 @@ class Terms:
         if cap is None or one.days is None or cap >= one.days:
             return one.rule, None
         rule = f"volumes.{volume}.keep_days = {cap:g}, before {one.rule}"
-        return rule, Broken(one, CAPPED.format(volume=volume, days=f"{cap:g}"))
+        reason = CAPPED_1 if cap == 1 else CAPPED
+        return rule, Broken(one, reason.format(volume=volume, days=f"{cap:g}"))
 
     def days(self, camera_id: int, volume: str) -> float | None:
         """How long a camera's footage stays on a volume; None: for ever."""

@@ -1,4 +1,5 @@
-"""The purpose of a look: an open case and a reason, where the settings demand them."""
+"""The purpose of a look: an open case and a reason, where the settings demand them; and the
+approval of a second person, where the camera or the settings do."""
 
 from __future__ import annotations
 
@@ -6,13 +7,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from storage.access import Access
-from storage.cases import find_open_case
+from storage.access import Access, access_of
+from storage.approvals_needed import Approvals
+from storage.case_sight import open_case_for
 from storage.errors import Denied
 from storage.i18n import N_
+from storage.register import camera_by_id
 from storage.rights import Verb
-from storage.settings import SearchSettings
-from storage.vocabulary import Actor, Camera, Case
+from storage.settings import AccessSettings, SearchSettings, Settings
+from storage.vocabulary import Actor, Camera, Case, Span
 
 # What needs one. Who manages cameras looks at no footage.
 NEED_CASE: dict[Verb, str] = {
@@ -27,15 +30,15 @@ _RELAXED = (Verb.SEARCH, Verb.PLAY)
 
 
 def require_purpose(
-    tx: Connection, settings: SearchSettings, actor: Actor, verb: Verb
+    tx: Connection, settings: SearchSettings, access: Access, actor: Actor, verb: Verb
 ) -> Case | None:
     """The case, if one is named. Denied where a case or its reason is demanded and missing.
 
-    NotFound, Conflict: the case is unknown, closed. Whether a look may do without one depends on
-    its cameras, too: ask `without_case` first.
+    NotFound, Conflict: the case is unknown (or of another department), closed. Whether a look
+    may do without one depends on its cameras, too: ask `without_case` first.
     """
     if actor.case_id is not None:
-        case = find_open_case(tx, actor.case_id)
+        case = open_case_for(tx, access, actor.case_id)
         if settings.require_case and not (actor.reason or "").strip():
             raise Denied(NEED_CASE[verb])
         return case
@@ -56,13 +59,35 @@ def without_case(
 
 def require_look(
     tx: Connection,
-    settings: SearchSettings,
+    settings: Settings,
     access: Access,
     actor: Actor,
     verb: Verb,
     cameras: Sequence[Camera],
-) -> None:
-    """Denied, NotFound, Conflict when this look has no purpose that will do."""
-    if actor.case_id is None and without_case(settings, access, verb, cameras):
-        return
-    require_purpose(tx, settings, actor, verb)
+    span: Span | None = None,
+) -> list[int]:
+    """Denied, NotFound, Conflict when this look has no purpose that will do, or a second person
+    did not approve it. `span`: of the footage, None: of whatever time.
+
+    Returns the numbers of the approvals it rests on.
+    """
+    if not (actor.case_id is None and without_case(settings.search, access, verb, cameras)):
+        require_purpose(tx, settings.search, access, actor, verb)
+    approvals = Approvals(tx, settings.access, access, actor.case_id)
+    return approvals.require(verb, cameras, span, whole=False)
+
+
+def require_approval(
+    tx: Connection,
+    settings: AccessSettings,
+    actor: Actor,
+    verb: Verb,
+    cameras: Sequence[Camera],
+    span: Span,
+    at_us: int,
+) -> list[int]:
+    """The numbers of the approvals under which `actor` does this with all of a span now; Denied
+    when one is missing."""
+    access = access_of(tx, actor.name, at_us)
+    now = [camera_by_id(tx, one.id) for one in cameras]  # one may have become sensitive meanwhile
+    return Approvals(tx, settings, access, actor.case_id).require(verb, now, span)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHANGEABLE = (
     "name", "url", "site", "site_class", "gb_code", "department", "address",
-    "lon", "lat", "view_deg", "vendor", "tz", "retention_class", "enabled",
+    "lon", "lat", "view_deg", "vendor", "tz", "retention_class", "enabled", "sensitive",
 )  # fmt: skip
 _COLUMNS = [schema.camera.c[one.name] for one in fields(Camera)]  # every question reads them all
 UNKNOWN_CAMERA = N_("camera {camera} is not registered; `hindsight camera list` shows the register")
@@ -62,9 +62,9 @@ def add_camera(
     values |= {"slug": slug, "created_us": created_us}
     try:
         with tx.begin_nested():
-            key: int = tx.execute(
-                insert(schema.camera).values(**values).returning(schema.camera.c.id)
-            ).scalar_one()
+            made = Camera(
+                *tx.execute(insert(schema.camera).values(**values).returning(*_COLUMNS)).one()
+            )
     except IntegrityError as error:
         taken = "gb_code" if "gb_code" in str(error.orig) else "name"
         raise Conflict(
@@ -75,8 +75,8 @@ def add_camera(
     if credentials:
         if vault is None:
             raise ValueError("credentials need a vault")  # never drop a password silently
-        set_credentials(tx, key, credentials, vault)
-    return camera_by_id(tx, key)
+        _seal(tx, made.id, credentials, vault)
+    return made
 
 
 def set_camera(tx: Connection, camera: Camera, **facts: Any) -> Camera:
@@ -105,6 +105,12 @@ def cameras(tx: Connection, *, enabled: bool | None = None) -> list[Camera]:
     if enabled is not None:
         query = query.where(schema.camera.c.enabled == enabled)
     return [Camera(*row) for row in tx.execute(query)]
+
+
+def any_sensitive(tx: Connection) -> bool:
+    """Whether a second person has to approve looks at some camera."""
+    query = select(schema.camera.c.id).where(schema.camera.c.sensitive).limit(1)
+    return tx.execute(query).first() is not None
 
 
 def camera_by_id(tx: Connection, camera_id: int) -> Camera:
@@ -178,8 +184,12 @@ def set_credentials(
     """Seal and keep user and password of a camera; None forgets them."""
     tx.execute(delete(schema.credential).where(schema.credential.c.camera_id == camera_id))
     if credentials:
-        sealed = vault.encrypt("\0".join(credentials).encode())
-        tx.execute(insert(schema.credential).values(camera_id=camera_id, sealed=sealed))
+        _seal(tx, camera_id, credentials, vault)
+
+
+def _seal(tx: Connection, camera_id: int, credentials: tuple[str, str], vault: Fernet) -> None:
+    sealed = vault.encrypt("\0".join(credentials).encode())
+    tx.execute(insert(schema.credential).values(camera_id=camera_id, sealed=sealed))
 
 
 def cameras_with_credentials(tx: Connection) -> set[int]:

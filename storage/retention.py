@@ -106,6 +106,8 @@ def retain(
         while batch := list(islice(coming, pace.rows)):
             began = time.monotonic()
             with pace.write(directory.ledger) as tx:
+                if not terms.stand(tx, directory.clock.now_us()):
+                    break  # somebody decided otherwise: the next pass plans anew
                 if not done:
                     audit.record(tx, actor, "retain", "archive", at_us=terms.now_us, detail=detail)
                 gone = entomb(tx, batch, directory.clock.now_us())

@@ -17,6 +17,8 @@ class Verb(StrEnum):
     SEARCH = "search"  # look for moments, see result pictures
     PLAY = "play"  # watch footage, take snapshots
     EXPORT = "export"  # take footage out of the house
+    UNMASK = "unmask"  # what privacy zones hide, wherever it may be watched or exported
+    APPROVE = "approve"  # let somebody else look where a second person has to agree
     HOLD = "hold"  # keep footage from expiring, and let go of it
     MANAGE = "manage"  # the register of cameras, retention
     AUDIT = "audit"  # read and verify the audit chain
@@ -27,9 +29,13 @@ class Verb(StrEnum):
 # administrator of a small installation does everything, and is audited like everybody.
 RIGHTS: dict[Role, frozenset[Verb]] = {
     Role.ADMINISTRATOR: frozenset(Verb),
-    Role.INVESTIGATOR: frozenset({Verb.SEE, Verb.SEARCH, Verb.PLAY, Verb.EXPORT, Verb.HOLD}),
+    Role.INVESTIGATOR: frozenset(
+        {Verb.SEE, Verb.SEARCH, Verb.PLAY, Verb.EXPORT, Verb.HOLD, Verb.UNMASK}
+    ),
     Role.OPERATOR: frozenset({Verb.SEE, Verb.MANAGE}),
-    Role.MANAGER: frozenset({Verb.SEE, Verb.HOLD, Verb.MANAGE}),
+    # Approving is for who does not look: two who look would approve each other's. Nor for who
+    # audits: an approval is among what is audited.
+    Role.MANAGER: frozenset({Verb.SEE, Verb.HOLD, Verb.MANAGE, Verb.APPROVE}),
     Role.AUDITOR: frozenset({Verb.SEE, Verb.AUDIT}),
 }
 
@@ -40,6 +46,12 @@ _REFUSALS: dict[Verb, str] = {
     Verb.SEARCH: N_("{user} may not search; an administrator can change the role"),
     Verb.PLAY: N_("{user} may not watch footage; an administrator can change the role"),
     Verb.EXPORT: N_("{user} may not export footage; an administrator can change the role"),
+    Verb.UNMASK: N_(
+        "{user} may not see what privacy zones hide; an administrator can change the role"
+    ),
+    Verb.APPROVE: N_(
+        "{user} may not approve what others want to look at; an administrator can change the role"
+    ),
     Verb.HOLD: N_("{user} may not hold or release footage; an administrator can change the role"),
     Verb.MANAGE: N_("{user} may not change cameras; an administrator can change the role"),
     Verb.AUDIT: N_("{user} may not read the audit log; an administrator can change the role"),

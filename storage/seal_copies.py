@@ -17,9 +17,11 @@ from sqlalchemy import Connection
 
 from storage import schema
 from storage.clock import rfc3339
+from storage.copy_files import read_json_copy
 from storage.directory import DataDirectory
 from storage.durable import write_file
 from storage.errors import DataLoss, HindsightError
+from storage.i18n import N_
 from storage.ledger import Ledger
 from storage.merkle import tree_root
 from storage.seal_places import SUFFIX, copy_path, numbers_on
@@ -119,12 +121,8 @@ def facts_by_id(tx: Connection, ids: Sequence[str]) -> dict[str, dict[str, Any]]
 
 def read_copy(path: Path) -> Copy:
     """DataLoss when it is not whole: root, hash, signature and leaves must fit one another."""
-    try:
-        if path.stat().st_size > _LIMIT_BYTES:
-            raise ValueError("too large")
-        found = json.loads(path.read_bytes())
-        if found["format"] != FORMAT:
-            raise ValueError(f"format {found['format']}")
+
+    def made(found: Any) -> Copy:
         seal = Seal(
             camera=str(found["camera"]), number=int(found["number"]),
             sealed_us=int(found["sealed_us"]), segments=int(found["segments"]),
@@ -145,9 +143,10 @@ def read_copy(path: Path) -> Copy:
         )
         if not whole:
             raise ValueError("its parts do not fit one another")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataLoss(
-            "the copy of a seal {file} cannot be used ({error}); it was left alone",
-            file=path, error=error,
-        ) from None  # fmt: skip
-    return Copy(seal, pem, facts)
+        return Copy(seal, pem, facts)
+
+    return read_json_copy(
+        path, _LIMIT_BYTES, FORMAT, made,
+        N_("the copy of a seal {file} cannot be used ({error}); it was left alone. Move it away,"
+           " and `hindsight seal` writes the copy again if the ledger has the seal"),
+    )  # fmt: skip

@@ -50,6 +50,7 @@ class Sealed:
     segments: int = 0
     copies: int = 0  # written to volumes, of this pass's seals and of earlier ones
     audit_head: audit_heads.Head | None = None  # the newest, made now or not
+    audit_failure: DataLoss | None = None  # why no head could be made
 
 
 def seal_if_due(directory: DataDirectory, actor: Actor = KEEPER) -> Sealed | None:
@@ -105,6 +106,7 @@ def seal_day(
                 result.audit_head = audit_heads.sign(directory, key, actor, of_today=once_a_day)
             except DataLoss as error:  # `check` finds it too; footage is sealed all the same
                 log.error("%s", error)
+                result.audit_failure = error
             audit_heads.write_copies(directory, key.public_key())
     return result
 

@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import tee
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -177,14 +178,28 @@ def inclusion_proofs(tx: Connection, segment_ids: Sequence[str]) -> Iterator[Pro
         seal = Seal(**tx.execute(_query().where(_seal.id == seal_id)).mappings().one())
         sealed = list(leaves(tx, seal_id))
         asked = set(ids)
-        place = {segment_id: index for index, (segment_id, _) in enumerate(sealed)}
-        found = facts_query().join(schema.seal_leaf, _leaf.segment_id == _s.id)
-        rows = tx.execute(found.where(_leaf.seal_id == seal_id)).mappings()
-        facts = {row["id"]: dict(row) for row in rows if row["id"] in asked}
-        kept = sorted(facts)
-        paths = inclusion_paths([leaf for _, leaf in sealed], (place[one] for one in kept))
-        for segment_id, path in zip(kept, paths, strict=True):
-            yield Proof(seal, facts[segment_id], place[segment_id], path)
+        place = {one: index for index, (one, _) in enumerate(sealed) if one in asked}
+        query = facts_query().join(schema.seal_leaf, _leaf.segment_id == _s.id)
+        query = query.where(_leaf.seal_id == seal_id).order_by(_leaf.segment_id)
+        # Closed when the reader stops early: on PostgreSQL it is a cursor of the server.
+        with tx.execute(query.execution_options(yield_per=1000)) as result:
+            found = result.mappings()
+            # A week's facts would be tens of megabytes: row and path are made side by side.
+            kept, again = tee(one for one in found if one["id"] in asked)
+            places = (place[one["id"]] for one in again)
+            paths = inclusion_paths([leaf for _, leaf in sealed], places)
+            for facts, path in zip(kept, paths, strict=True):
+                yield Proof(seal, dict(facts), place[facts["id"]], path)
+
+
+def seals_over(tx: Connection, segment_ids: Sequence[str]) -> list[Seal]:
+    """The seals that hold any of these segments, by camera and number."""
+    keys: set[int] = set()
+    for start in range(0, len(segment_ids), 1000):
+        some = _leaf.segment_id.in_(segment_ids[start : start + 1000])
+        keys.update(tx.execute(select(_leaf.seal_id).where(some).distinct()).scalars())
+    query = _query().where(_seal.id.in_(sorted(keys))).order_by(_c.slug, _seal.number)
+    return [Seal(**row) for row in tx.execute(query).mappings()]
 
 
 def unsealed(tx: Connection, segment_ids: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from storage.clock import US
 from storage.errors import Conflict, DataLoss, Invalid
+from storage.login_sessions import token_hash
 from storage.login_tables import recovery_code, second_factor
 from storage.people import (
     count_failure,
@@ -39,8 +40,13 @@ class Enrolment:
     address: str  # otpauth://, what the QR code says
 
 
-def begin(tx: Connection, vault: Fernet, user: User, now_us: int) -> Enrolment:
-    """A fresh secret, which counts once `confirm` saw a code. Conflict when one counts already."""
+def begin(
+    tx: Connection, vault: Fernet, user: User, now_us: int, session: str = ""
+) -> Enrolment:  # fmt: skip
+    """A fresh secret, which counts once `confirm` saw a code. Conflict when one counts already.
+
+    `session`: token of the login that began it and gave the password. No other sees the secret.
+    """
     if has_factor(tx, user.id):
         raise Conflict(
             "{user} has a second factor already; take it off first, nothing was changed",
@@ -51,25 +57,28 @@ def begin(tx: Connection, vault: Fernet, user: User, now_us: int) -> Enrolment:
     tx.execute(
         insert(second_factor).values(
             user_id=user.id, created_us=now_us,
-            sealed=vault.encrypt(f"{user.id}\0{secret}".encode()),
+            sealed=vault.encrypt("\0".join((str(user.id), secret, token_hash(session))).encode()),
         )
     )  # fmt: skip
     return _enrolment(user, secret)
 
 
-def begun(tx: Connection, vault: Fernet, user: User) -> Enrolment | None:
-    """The secret that waits to be confirmed, to be shown again."""
-    if has_factor(tx, user.id) or (secret := _secret(tx, vault, user)) is None:
+def begun(tx: Connection, vault: Fernet, user: User, session: str = "") -> Enrolment | None:
+    """The secret that waits to be confirmed, to be shown again to the session that began it."""
+    if has_factor(tx, user.id) or (found := _unsealed(tx, vault, user)) is None:
         return None
-    return _enrolment(user, secret)
+    secret, begun_by = found
+    return _enrolment(user, secret) if begun_by == token_hash(session) else None
 
 
-def confirm(tx: Connection, vault: Fernet, user: User, code: str, now_us: int) -> list[str]:
+def confirm(
+    tx: Connection, vault: Fernet, user: User, code: str, now_us: int, session: str = ""
+) -> list[str]:
     """The app works: the factor counts from now on. Returns the recovery codes, shown only now.
 
     Invalid when the code is wrong: that guesses at nothing, the secret was just shown.
     """
-    if begun(tx, vault, user) is None:
+    if begun(tx, vault, user, session) is None:
         raise Conflict("no second factor waits to be confirmed; begin again")
     if not _take_code(tx, vault, user, code, now_us):
         raise Invalid(
@@ -125,32 +134,33 @@ def _enrolment(user: User, secret: str) -> Enrolment:
     return Enrolment(secret, address)
 
 
-def _secret(tx: Connection, vault: Fernet, user: User) -> str | None:
+def _unsealed(tx: Connection, vault: Fernet, user: User) -> tuple[str, str] | None:
+    """(secret, hash of the token of the session that began it)."""
     from cryptography.fernet import InvalidToken  # megabytes: not before there is a factor
 
     sealed = tx.execute(select(_f.sealed).where(_f.user_id == user.id)).scalar()
     if sealed is None:
         return None
     try:
-        owner, secret = vault.decrypt(sealed).decode().split("\0", 1)
-    except InvalidToken:
-        owner, secret = "", ""
+        owner, secret, begun_by = vault.decrypt(sealed).decode().split("\0")
+    except (InvalidToken, ValueError):
+        owner, secret, begun_by = "", "", ""
     if owner != str(user.id):  # another key, or a row put under another person
         raise DataLoss(
             "the second factor of {user} cannot be unsealed: keys/secrets.key is not the key it was"
             " sealed with; take it off with `hindsight user set {user} --reset-second-factor`",
             user=user.name,
         )
-    return secret
+    return secret, begun_by
 
 
 def _take_code(tx: Connection, vault: Fernet, user: User, code: str, now_us: int) -> bool:
     """Whether it is a code of about now, and later than every one taken before."""
     plain = "".join(code.split())
-    secret = _secret(tx, vault, user)
-    if secret is None or not (len(plain) == 6 and plain.isascii() and plain.isdigit()):
+    found = _unsealed(tx, vault, user)
+    if found is None or not (len(plain) == 6 and plain.isascii() and plain.isdigit()):
         return False
-    totp, now_step = pyotp.TOTP(secret, interval=STEP_S), now_us // (STEP_S * US)
+    totp, now_step = pyotp.TOTP(found[0], interval=STEP_S), now_us // (STEP_S * US)
     fits = [
         step
         for step in range(now_step - DRIFT_STEPS, now_step + DRIFT_STEPS + 1)

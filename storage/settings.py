@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -20,29 +17,20 @@ from pydantic import (
 )
 
 from storage.errors import Invalid
-from storage.vocabulary import Role
+from storage.settings_section import Section, is_this_machine
+from storage.settings_web import OidcSettings, WebSettings
 
 FILE_NAME = "hindsight.toml"
 WEBHOOK_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("url", "checkpoint", "tsa_url", "tsa_roots", mode="before", check_fields=False)
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        """TOML has no null: the template writes "" for it."""
-        return None if value == "" else value
-
-
-class LedgerSettings(_Section):
+class LedgerSettings(Section):
     """[ledger]"""
 
     url: str | None = Field(None, description="SQLAlchemy URL; empty: SQLite in the data directory")
 
 
-class VolumeSettings(_Section):
+class VolumeSettings(Section):
     """[volumes.NAME]"""
 
     path: Path = Field(description="folder of the volume; relative to the data directory")
@@ -67,7 +55,7 @@ class VolumeSettings(_Section):
     )
 
 
-class RecorderSettings(_Section):
+class RecorderSettings(Section):
     """[recorder]"""
 
     segment_s: float = Field(
@@ -109,7 +97,7 @@ class RecorderSettings(_Section):
     )
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     """[retention]"""
 
     class_1_days: float = Field(730, gt=0, description="promise for sites of class 1 (一类), days")
@@ -135,7 +123,7 @@ class RetentionSettings(_Section):
     )
 
 
-class IndexerSettings(_Section):
+class IndexerSettings(Section):
     """[indexer]"""
 
     model: str = Field(
@@ -200,7 +188,7 @@ class IndexerSettings(_Section):
     thumbnail_px: int = Field(320, ge=64, le=1280, description="width of result pictures, pixels")
 
 
-class SearchSettings(_Section):
+class SearchSettings(Section):
     """[search]"""
 
     top: int = Field(
@@ -247,7 +235,7 @@ class SearchSettings(_Section):
     )
 
 
-class WebhookSettings(_Section):
+class WebhookSettings(Section):
     """[webhooks.NAME]"""
 
     url: SecretStr = Field(
@@ -295,7 +283,7 @@ class WebhookSettings(_Section):
         if (self.secret is None) == (self.secret_file is None):
             raise ValueError("give either secret or secret_file")
         parts = urlsplit(self.url.get_secret_value())
-        if parts.scheme == "http" and not (self.allow_http or _is_this_machine(parts.hostname)):
+        if parts.scheme == "http" and not (self.allow_http or is_this_machine(parts.hostname)):
             raise ValueError("http to another machine needs allow_http = true; use https")
         return self
 
@@ -314,43 +302,36 @@ def webhook_key(secret: str) -> bytes:
     return key
 
 
-def _is_this_machine(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+class AccessSettings(Section):
+    """[access]"""
 
-
-class WebSettings(_Section):
-    """[web]"""
-
-    host: str = Field(
-        "127.0.0.1",
-        description="address to listen on; loopback unless you put a TLS proxy in front",
+    approve_exports: bool = Field(
+        False,
+        description="every export needs the approval of a second person; what concerns a sensitive"
+        " camera always does",
     )
-    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free one")
-    session_hours: int = Field(12, ge=1, le=720, description="a login ends after, hours")
-    idle_minutes: int = Field(
-        60,
-        ge=1,
-        le=43_200,
-        description="a login ends when nothing was asked for so long, minutes; an open board asks"
-        " once a minute",
+    approval_hours: float = Field(
+        24,
+        gt=0,
+        le=8760,
+        description="an approval ends after, hours, unless whoever gives it says otherwise",
     )
-    second_factor: list[Role] = Field(
-        [],
-        description="roles that need a second factor (codes of an authenticator app), such as"
-        ' ["administrator"]; others may have one',
+    approval_most_hours: float = Field(
+        168,
+        gt=0,
+        le=8760,
+        description="longest time an approval may be given for, hours; a request that nobody"
+        " answers lapses after as long",
     )
-    upload_bytes: int = Field(
-        20_000_000, ge=100_000, description="largest picture taken as a query, bytes"
-    )
-    threads: int = Field(8, ge=2, le=128, description="requests answered at once")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.approval_hours > self.approval_most_hours:
+            raise ValueError("approval_hours is more than approval_most_hours")
+        return self
 
 
-class EvidenceSettings(_Section):
+class EvidenceSettings(Section):
     """[evidence]"""
 
     signer: str = Field(
@@ -358,6 +339,11 @@ class EvidenceSettings(_Section):
         max_length=64,
         description="whom the certificate names that signs bundles, once it is made; empty: this"
         " machine",
+    )
+    content_credentials: bool = Field(
+        True,
+        description="playable copies of up to two hours carry C2PA content credentials; each is"
+        " then read and written once more",
     )
     tsa_url: str | None = Field(
         None,
@@ -374,6 +360,13 @@ class EvidenceSettings(_Section):
         description="an export fails when the authority does not answer; otherwise the bundle goes"
         " without a time stamp and says so",
     )
+    keep_bundle_hours: float = Field(
+        72,
+        gt=0,
+        le=8760,
+        description="a bundle that the server made can be fetched for so many hours; then it is"
+        " removed, and can be exported again",
+    )
 
     @field_validator("tsa_url", mode="after")
     @classmethod
@@ -384,7 +377,7 @@ class EvidenceSettings(_Section):
         return value
 
 
-class Settings(_Section):
+class Settings(Section):
     """All of hindsight.toml."""
 
     ledger: LedgerSettings = LedgerSettings()
@@ -396,8 +389,10 @@ class Settings(_Section):
     retention: RetentionSettings = RetentionSettings()
     indexer: IndexerSettings = IndexerSettings()
     search: SearchSettings = SearchSettings()
+    access: AccessSettings = AccessSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     web: WebSettings = WebSettings()
+    oidc: OidcSettings = OidcSettings()
     webhooks: dict[Annotated[str, Field(pattern=WEBHOOK_NAME)], WebhookSettings] = Field(
         default_factory=dict, description="who may be told of a firing; people choose by name"
     )

@@ -18,6 +18,7 @@ from storage.segments import KEPT, overlapping
 TROUBLE_CHARACTERS = 500
 # Kept in the ledger as they stand here, and translated when they are shown.
 EXPIRED = N_("it expired")
+UNKNOWN = N_("standing query {name} is not known; `hindsight standing list` shows them")
 CASE_CLOSED = N_("its case was closed")
 _q = standing_query.c
 _w = schema.index_work.c
@@ -86,10 +87,7 @@ def find(tx: Connection, name: str) -> StandingQuery:
     """By name."""
     row = tx.execute(select(standing_query).where(_q.name == name)).mappings().first()
     if row is None:
-        raise NotFound(
-            "standing query {name} is not known; `hindsight standing list` shows them",
-            name=name[:200],
-        )
+        raise NotFound(UNKNOWN, name=name[:200])
     return StandingQuery(**dict(row))
 
 

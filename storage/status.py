@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -12,14 +12,17 @@ from sqlalchemy import Connection, func, select
 from storage import schema, timeline
 from storage.camera_states import states
 from storage.clock import US, from_datetime, to_datetime, zone
+from storage.completeness import Kept, completeness
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
+from storage.footage_hours import hours_of
 from storage.generations import active_generation
 from storage.i18n import N_, tr
+from storage.newest import Indexed, Newest, newest, newest_indexed
 from storage.outlook import foreseen, outlook
 from storage.register import cameras as all_cameras
-from storage.segments import KEPT, newest_end_us
-from storage.standings import building_standing, newest_indexed_us
+from storage.segments import newest_end_us
+from storage.standings import building_standing
 from storage.vocabulary import Camera, CameraState, GapCause, Span
 from storage.volume_states import floor_bytes, footage_now, in_words, volume_states
 
@@ -59,7 +62,7 @@ class VolumeOverview:
     """One volume now. Sizes are None when it cannot be reached."""
 
     name: str
-    root: str
+    root: str | None  # None: not for who asks, see storage.discreet
     total_bytes: int | None
     free_bytes: int | None
     error: str | None
@@ -120,19 +123,39 @@ def camera_overview(
     span: Span | None = None,
 ) -> list[CameraOverview]:
     """Each camera (all by default) now and over `span` (default: today in its zone)."""
-    now_us = directory.clock.now_us()
+    now_us, open_us = directory.clock.now_us(), longest_open_us(directory)
     with directory.ledger.read() as tx:
-        known = states(tx)
+        asked = list(all_cameras(tx) if cameras is None else cameras)
+        known, keys = states(tx), [camera.id for camera in asked]
         generation = active_generation(tx)
-        indexed = newest_indexed_us(tx, generation.id) if generation else {}
-        return [
-            _overview(
-                tx, camera, known.get(camera.id), span or today(camera, now_us), now_us,
-                newest_end_us(tx, camera.id, KEPT), indexed.get(camera.id),
-                longest_open_us(directory),
-            )
-            for camera in (all_cameras(tx) if cameras is None else cameras)
-        ]  # fmt: skip
+        indexed = newest_indexed(tx, generation.id, keys) if generation else {}
+        latest = newest(tx, keys, now_us)
+        record = completeness(
+            tx, hours_of(directory), {one.id: span or today(one, now_us) for one in asked},
+            settled_of(asked, known, latest, now_us, open_us), now_us,
+        )  # fmt: skip
+    return [
+        _overview(
+            camera, known.get(camera.id), now_us, record.by_camera[camera.id],
+            latest[camera.id].kept_us, indexed.get(camera.id),
+        )
+        for camera in asked
+    ]  # fmt: skip
+
+
+def settled_of(
+    cameras: Sequence[Camera],
+    known: Mapping[int, CameraState],
+    latest: Mapping[int, Newest],
+    now_us: int,
+    open_us: int,
+) -> dict[int, int]:
+    """As `settled_span`, of many cameras: up to when, of those that record now."""
+    return {
+        one.id: latest[one.id].settled_us(now_us, open_us)
+        for one in cameras
+        if effective_state(one, known.get(one.id), now_us) == "recording"
+    }
 
 
 def volume_overview(directory: DataDirectory) -> list[VolumeOverview]:
@@ -241,25 +264,16 @@ def effective_state(camera: Camera, state: CameraState | None, now_us: int) -> s
 
 
 def _overview(
-    tx: Connection,
     camera: Camera,
     state: CameraState | None,
-    span: Span,
     now_us: int,
+    record: Kept,
     newest_us: int | None,
-    indexed_us: int | None,
-    open_us: int,
+    indexed: Indexed | None,
 ) -> CameraOverview:
     word = effective_state(camera, state, now_us)
     silent = state is not None and word == "stopped" and state.state != "stopped"
-    past = Span(span.start_us, max(span.start_us, min(span.end_us, now_us)))
-    settled = settled_span(tx, camera, state, past, now_us, open_us)
-    kept = timeline.recorded(tx, camera.id, past)
-    lost = timeline.subtract(timeline.expected(tx, camera.id, settled), kept)
-    lost = timeline.subtract(lost, timeline.deleted(tx, camera.id, settled))
-    # The rounding of a last picture's length is no loss, see JOIN_US.
-    gap_us = sum(hole.duration_us for hole in lost if hole.duration_us > timeline.JOIN_US)
-    kept_us = timeline.total_us(kept)
+    kept_us, gap_us = record.kept_us, record.missing_us
     now = state if word == "recording" else None
     pictures = [us for us in (newest_us, state.last_packet_us if state else None) if us is not None]
     last_us = max(pictures, default=None)
@@ -280,7 +294,9 @@ def _overview(
         restarts=state.restarts if state else 0,
         error=state.error if state else None,
         index_lag_s=(
-            None if newest_us is None or indexed_us is None else max(0, newest_us - indexed_us) / US
+            None
+            if newest_us is None or indexed is None
+            else max(0, newest_us - indexed.end_us) / US
         ),
     )
 

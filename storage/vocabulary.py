@@ -65,6 +65,7 @@ class Camera:
     retention_class: str | None
     enabled: bool
     created_us: int
+    sensitive: bool = False  # looking at it takes a second person's approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class Case:
     opened_us: int
     opened_by: str
     closed_us: int | None
+    department: str | None = None  # whose it is; None: of everybody who works with cases
 
 
 @dataclass(frozen=True, slots=True)

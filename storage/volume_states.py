@@ -13,7 +13,7 @@ from storage.camera_states import states as camera_states
 from storage.clock import US
 from storage.directory import DataDirectory
 from storage.i18n import N_, tr
-from storage.promises import CAPPED
+from storage.promises import CAPPED, CAPPED_1
 from storage.settings import Settings
 from storage.volumes import Volume
 
@@ -26,7 +26,7 @@ KEPT_ONLY = N_(
 )
 STUCK = N_("{why}, and files cannot be removed ({error}): nothing is recorded there")
 # Sentences that the ledger keeps in English, the more particular first.
-KEPT_SENTENCES = (STOPPED, KEPT_ONLY, STUCK, AT_FLOOR, AT_QUOTA, CAPPED)
+KEPT_SENTENCES = (STOPPED, KEPT_ONLY, STUCK, AT_FLOOR, AT_QUOTA, CAPPED, CAPPED_1)
 LEAST_HEADROOM_BYTES = 64_000_000
 # Room is made below half of it: by then one more segment of every camera, and the quarter more
 # that the recorder reserves for it, must still fit.

@@ -10,6 +10,7 @@ COMMANDS = {
     "status": "status.command",
     "retain": "retain.command",
     "hold": "hold.group",
+    "promise": "promise.group",
     "forecast": "forecast.command",
     "violations": "violations.command",
     "check": "check.command",
@@ -19,7 +20,9 @@ COMMANDS = {
     "user": "user.group",
     "department": "department.group",
     "grant": "grant.group",
+    "approval": "approval.group",
     "token": "token.group",
     "case": "case.group",
+    "zone": "zone.group",
     "audit": "audit.group",
 }

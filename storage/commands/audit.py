@@ -26,7 +26,7 @@ from storage.check_media import open_volumes
 from storage.clock import local_text
 from storage.commandline import HindsightGroup, Invocation, json_option, pass_invocation
 from storage.commands.findings import exit_code, findings_document
-from storage.commands.options import asked_times
+from storage.commands.options import asked_times, watching
 from storage.durable import HashingFile
 from storage.errors import Conflict, DataLoss
 from storage.i18n import N_
@@ -190,7 +190,8 @@ def verify_command(invocation: Invocation, noted: str | None, as_json: bool) -> 
     directory = invocation.directory
     note(directory, invocation.actor(), "audit.verify")
     volumes, absent = open_volumes(directory)
-    findings = [*absent, *check_audit(directory, volumes, noted)]
+    with watching(invocation, N_("audit log")) as progress:
+        findings = [*absent, *check_audit(directory, volumes, noted, progress)]
     with directory.ledger.read() as tx:
         head, signed = audit.head(tx), newest(tx)
     assert head is not None  # this very look is in it

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from storage import audit
 from storage.commandline import HindsightCommand, Invocation, json_option, pass_invocation
 from storage.commands.camera_facts import as_facts, camera_facts, document, source_of
 from storage.i18n import N_
-from storage.register import add_camera
+from storage.register_changes import add
 
 
 @click.command(
@@ -33,15 +32,10 @@ def command(
     directory = invocation.directory
     facts = as_facts(given, directory.settings.retention)
     clean, credentials = (None, None) if url is None else source_of(url)
-    now_us = directory.clock.now_us()
+    given_facts = facts | {"name": name, "url": clean}
     with directory.ledger.write() as tx:
-        camera = add_camera(
-            tx, name=name, url=clean, created_us=now_us, credentials=credentials,
-            vault=directory.vault() if credentials else None, **facts,
-        )  # fmt: skip
+        camera = add(tx, directory, invocation.actor(), given_facts, credentials)
         shown = document(camera, sealed=credentials is not None)
-        known = {fact: value for fact, value in shown.items() if value is not None}
-        audit.record(tx, invocation.actor(), "camera.add", camera.slug, at_us=now_us, detail=known)
     if as_json:
         invocation.json(shown)
     else:

@@ -40,6 +40,11 @@ _OPTIONS = (
         "--retention", "retention_class", metavar="CLASS",
         help=N_("named promise of the settings that replaces the site class's"),
     ),
+    click.option(
+        "--sensitive", "sensitive", flag_value="yes", default=None,
+        help=N_("to search, play or export it, somebody else has to approve it first"),
+    ),
+    click.option("--not-sensitive", "sensitive", flag_value="no", help=N_("not any more")),
 )  # fmt: skip
 _NUMBERS = ("lat", "lon", "view_deg")
 
@@ -67,6 +72,8 @@ def as_fact(field: str, text: str, retention: RetentionSettings) -> Any:
     text = text.strip()
     if field == "site":
         return text
+    if field == "sensitive":
+        return bool(text) and yes_or_no(text)
     if not text:
         return 3 if field == "site_class" else "UTC" if field == "tz" else None
     if field == "site_class":
@@ -82,6 +89,16 @@ def as_fact(field: str, text: str, retention: RetentionSettings) -> Any:
             name=text[:40],
         )
     return text
+
+
+def yes_or_no(text: str) -> bool:
+    """A word of a table or an option; Invalid when it is neither."""
+    word = text.lower()
+    if word in ("0", "false", "no", "否"):
+        return False
+    if word in ("1", "true", "yes", "是"):
+        return True
+    raise Invalid("{value} is neither yes nor no", value=repr(text[:40]))
 
 
 def _not_a_class(text: str) -> int:
@@ -120,5 +137,6 @@ def document(camera: Camera, state: str | None = None, sealed: bool = False) -> 
         "address": camera.address,
         "vendor": camera.vendor,
         "retention": camera.retention_class,
+        "sensitive": camera.sensitive,
         "created": rfc3339(camera.created_us),
     }

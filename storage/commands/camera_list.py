@@ -10,8 +10,8 @@ from storage.commandline import HindsightCommand, Invocation, json_option, pass_
 from storage.commands.camera_facts import document
 from storage.commands.status import STATES
 from storage.i18n import N_, tr
+from storage.promises import decided, promise
 from storage.register import cameras, cameras_with_credentials, find_camera
-from storage.retention import promise
 from storage.status import effective_state
 from storage.vocabulary import Camera
 
@@ -57,7 +57,8 @@ def show_command(invocation: Invocation, name: str, as_json: bool) -> None:
     with invocation.directory.ledger.read() as tx:
         camera = find_camera(tx, name)
         (shown,) = _documents(invocation, tx, [camera])
-    shown["promise"] = promise(invocation.directory.settings.retention, camera).rule
+        terms = decided(tx, invocation.directory.clock.now_us())
+    shown["promise"] = promise(invocation.directory.settings.retention, camera, terms).rule
     if as_json:
         invocation.json(shown)
     else:

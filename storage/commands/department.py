@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from storage import audit
 from storage.commandline import HindsightGroup, Invocation, json_option, pass_invocation
-from storage.departments import add_department, departments
+from storage.departments import departments
 from storage.i18n import N_
+from storage.people_changes import make_department
 
 
 @click.group(cls=HindsightGroup, help=N_("Departments: to whom people and cameras belong."))
@@ -25,10 +25,8 @@ def group() -> None:
 @pass_invocation
 def add_command(invocation: Invocation, name: str, as_json: bool) -> None:
     """Conflict when it is there already."""
-    now_us = invocation.directory.clock.now_us()
-    with invocation.directory.ledger.write() as tx:
-        made = add_department(tx, name, now_us)
-        audit.record(tx, invocation.actor(), "department.add", made, at_us=now_us)
+    made = make_department(invocation.directory, invocation.actor(), name)
+    with invocation.directory.ledger.read() as tx:
         _, people, cameras = next(one for one in departments(tx) if one[0] == made)
     if as_json:
         invocation.json({"name": made, "people": people, "cameras": cameras})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from storage import audit
-from storage.cases import add_hold, holds, release_hold
+from storage import holding
+from storage.cases import find_hold, holds
 from storage.clock import local_text, optional_rfc3339, parse_time, rfc3339
 from storage.commandline import (
     HindsightGroup,
@@ -14,11 +14,10 @@ from storage.commandline import (
     pass_invocation,
 )
 from storage.commands.options import size_text
-from storage.errors import Invalid
+from storage.holding import NOTHING, Footage
 from storage.i18n import N_
 from storage.register import cameras, find_camera
-from storage.segments import segments
-from storage.vocabulary import Hold, Segment, SegmentState
+from storage.vocabulary import Hold
 
 
 @click.group(cls=HindsightGroup, help=N_("Footage that must not expire, whatever the rule."))
@@ -63,31 +62,22 @@ def add_command(
     start_us, end_us = parse_time(from_text), parse_time(to_text)
     now_us = directory.clock.now_us()
     expires_us = None if expires_text is None else parse_time(expires_text)
-    if expires_us is not None and expires_us <= now_us:
-        raise Invalid("the hold would end before it begins; nothing was held")
     with directory.ledger.write() as tx:
         camera = find_camera(tx, name)
-        hold = add_hold(
-            tx, camera.id, start_us, end_us, reason=reason, owner=actor.name, at_us=now_us,
-            case_id=case_id, expires_us=expires_us,
+        hold = holding.add(
+            tx, actor, camera, start_us, end_us, at_us=now_us, expires_us=expires_us
         )  # fmt: skip
-        found = segments(tx, camera_ids=[camera.id], from_us=start_us, to_us=end_us, state=None)
-        audit.record(
-            tx, actor, "hold.add", camera.slug, at_us=now_us,
-            detail={"hold": hold.id, "start": rfc3339(start_us), "end": rfc3339(end_us)},
-        )  # fmt: skip
-    kept = [segment for segment in found if segment.state is SegmentState.CLOSED]
+        kept, gone = holding.kept(tx, hold), holding.deleted_before(tx, hold)
     if as_json:
         invocation.json(document(hold, kept))
         return
     invocation.say(
         N_("Hold {hold} keeps footage of {camera}: {n} segments, {size}."),
-        hold=hold.id, n=len(kept), size=size_text(_bytes(kept)), camera=camera.slug,
+        hold=hold.id, n=kept.segments, size=size_text(kept.size_bytes), camera=camera.slug,
     )  # fmt: skip
-    if len(kept) < len(found):
+    if gone.segments:
         invocation.say(
-            N_("Deleted before, so not held: {n} segments of that span."),
-            n=len(found) - len(kept),
+            N_("Deleted before, so not held: {n} segments of that span."), n=gone.segments
         )
 
 
@@ -104,13 +94,10 @@ def release_command(invocation: Invocation, hold_id: int, reason: str, as_json: 
     """The hold stays in the list, with who released it and why."""
     now_us = invocation.directory.clock.now_us()
     with invocation.directory.ledger.write() as tx:
-        hold = release_hold(tx, hold_id, reason, now_us)
-        audit.record(
-            tx, invocation.actor(hold.case_id, reason), "hold.release", hold.camera,
-            at_us=now_us, detail={"hold": hold.id},
-        )  # fmt: skip
+        hold = find_hold(tx, hold_id)
+        hold = holding.release(tx, invocation.actor(hold.case_id, reason), hold, now_us)
     if as_json:
-        invocation.json(document(hold, []))
+        invocation.json(document(hold, NOTHING))
     else:
         invocation.say(N_("Hold {hold} is released."), hold=hold.id)
 
@@ -128,10 +115,7 @@ def list_command(invocation: Invocation, every: bool, as_json: bool) -> None:
     now_us = invocation.directory.clock.now_us()
     with invocation.directory.ledger.read() as tx:
         zones = {camera.id: camera.tz for camera in cameras(tx)}
-        found = [
-            (h, segments(tx, camera_ids=[h.camera_id], from_us=h.start_us, to_us=h.end_us))
-            for h in holds(tx, at_us=None if every else now_us)
-        ]
+        found = [(h, holding.kept(tx, h)) for h in holds(tx, at_us=None if every else now_us)]
     if as_json:
         invocation.json([document(hold, kept) for hold, kept in found])
     elif not found:
@@ -142,7 +126,7 @@ def list_command(invocation: Invocation, every: bool, as_json: bool) -> None:
              N_("owner"), N_("reason"), N_("ends")],
             [
                 (h.id, h.camera, local_text(h.start_us, zones[h.camera_id]),
-                 local_text(h.end_us, zones[h.camera_id]), size_text(_bytes(kept)), h.case_id,
+                 local_text(h.end_us, zones[h.camera_id]), size_text(kept.size_bytes), h.case_id,
                  h.owner, h.reason,
                  optional_rfc3339(h.released_us if h.released_us is not None else h.expires_us))
                 for h, kept in found
@@ -150,7 +134,7 @@ def list_command(invocation: Invocation, every: bool, as_json: bool) -> None:
         )  # fmt: skip
 
 
-def document(hold: Hold, kept: list[Segment]) -> dict[str, object]:
+def document(hold: Hold, kept: Footage) -> dict[str, object]:
     """A hold as JSON, with the footage it touches now."""
     return {
         "id": hold.id,
@@ -164,10 +148,6 @@ def document(hold: Hold, kept: list[Segment]) -> dict[str, object]:
         "expires": optional_rfc3339(hold.expires_us),
         "released": optional_rfc3339(hold.released_us),
         "release_reason": hold.release_reason,
-        "segments": len(kept),
-        "held_bytes": _bytes(kept),
+        "segments": kept.segments,
+        "held_bytes": kept.size_bytes,
     }
-
-
-def _bytes(kept: list[Segment]) -> int:
-    return sum(segment.size_bytes for segment in kept)

@@ -32,7 +32,8 @@ from storage.seals import Seal, heads, key_id_of, public_pem, seals, signing_key
 @json_option
 @click.pass_context
 def group(ctx: click.Context, as_json: bool) -> None:
-    """At once, whatever was sealed today."""
+    """At once, whatever was sealed today. DataLoss, when all is sealed, where the audit chain lost
+    rows that were signed."""
     if ctx.invoked_subcommand is not None:
         return
     invocation = ctx.ensure_object(Invocation)
@@ -43,11 +44,13 @@ def group(ctx: click.Context, as_json: bool) -> None:
              "copies": made.copies,
              "audit_head": None if made.audit_head is None else head_document(made.audit_head)}
         )  # fmt: skip
-        return
-    invocation.say(
-        N_("Seals made: {n}, over {segments} segments. Copies written to volumes: {copies}."),
-        n=len(made.seals), segments=made.segments, copies=made.copies,
-    )  # fmt: skip
+    else:
+        invocation.say(
+            N_("Seals made: {n}, over {segments} segments. Copies written to volumes: {copies}."),
+            n=len(made.seals), segments=made.segments, copies=made.copies,
+        )  # fmt: skip
+    if made.audit_failure is not None:
+        raise made.audit_failure  # footage is sealed all the same; the keeper goes on
 
 
 @group.command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from storage.clock import US, local_text, optional_rfc3339, to_datetime
@@ -11,6 +13,7 @@ from storage.directory import DataDirectory
 from storage.errors import Invalid
 from storage.forecast import VIOLATIONS_DAYS
 from storage.i18n import N_, tr
+from storage.index_backlog import Backlog, index_backlog
 from storage.outlook import Outlook, outlook
 from storage.register import find_cameras
 from storage.standings import Extent, Standing, building_standing, progress, standing_document
@@ -21,7 +24,7 @@ from storage.status import (
     volume_overview,
     warnings,
 )
-from storage.vocabulary import Span
+from storage.vocabulary import Camera, Span
 
 STATES = {
     "recording": N_("recording"),
@@ -60,7 +63,7 @@ def command(
     overviews = camera_overview(directory, cameras=cameras, span=span)
     volumes = volume_overview(directory)
     said = warnings(directory, overviews, volumes)
-    building = _building(directory)
+    building, backlog = _building(directory), _backlog(directory, cameras)
     if as_json:
         invocation.json(
             {
@@ -68,6 +71,7 @@ def command(
                 "volumes": [volume_document(one) for one in volumes],
                 "keeping": keeping_document(outlook(directory)),
                 "building": building and standing_document(*building),
+                "index_backlog": backlog and backlog_document(*backlog),
                 "warnings": said,
             }
         )
@@ -107,6 +111,8 @@ def command(
             model=one.generation.model, number=one.generation.number,
             done=extent.done_us / US / 3600, kept=extent.kept_us / US / 3600, share=extent.share,
         )  # fmt: skip
+    if backlog is not None:
+        _say_backlog(invocation, *backlog)
     for line in said:
         click.echo(f"! {line}")
 
@@ -118,6 +124,28 @@ def _building(directory: DataDirectory) -> tuple[Standing, Extent] | None:
         if one is None:
             return None
         return one, progress(tx, one.generation.id)[one.generation.id]
+
+
+def _backlog(directory: DataDirectory, cameras: Sequence[Camera]) -> tuple[Backlog, int] | None:
+    """What of these cameras is kept and not indexed, and how many hours were not looked through;
+    None: nothing was indexed yet."""
+    found = index_backlog(directory)
+    if found is None:
+        return None
+    return found.total(one.id for one in cameras), found.unread_hours
+
+
+def _say_backlog(invocation: Invocation, backlog: Backlog, unread_hours: int) -> None:
+    if backlog.segments:
+        invocation.say(
+            N_("Not indexed: {hours:.2f} h of footage (segments: {n}, of them failed: {failed})."),
+            hours=backlog.hours, n=backlog.segments, failed=backlog.failed,
+        )  # fmt: skip
+    if unread_hours:
+        invocation.say(
+            N_("Hours whose index was not looked through yet: {n}; more may not be indexed."),
+            n=unread_hours,
+        )
 
 
 def _cameras(invocation: Invocation, overviews: list[CameraOverview]) -> None:
@@ -180,6 +208,16 @@ def volume_document(one: VolumeOverview) -> dict[str, object]:
         "ok": one.ok,
         "error": one.error,
         "refuses": one.refuses,
+    }
+
+
+def backlog_document(backlog: Backlog, unread_hours: int) -> dict[str, object]:
+    """What is kept and not indexed, as JSON; of the hours that are unread there may be more."""
+    return {
+        "segments": backlog.segments,
+        "footage_s": backlog.us / US,
+        "failed": backlog.failed,
+        "unread_hours": unread_hours,
     }
 
 

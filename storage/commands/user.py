@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import click
 
-from storage import audit, second_factor
-from storage.access import access_of
-from storage.clock import rfc3339
+from storage.clock import local_text
 from storage.commandline import HindsightGroup, Invocation, json_option, pass_invocation
-from storage.departments import department_of, memberships, set_department
-from storage.errors import Conflict, Invalid
+from storage.commands import user_link
 from storage.grants import GRANTABLE
 from storage.i18n import LANGUAGES, N_, current_language, tr
-from storage.login_sessions import end_sessions
-from storage.people import (
-    add_user,
-    find_user,
-    guarded_users,
-    one_time_password,
-    set_user,
-    users,
+from storage.people_changes import (
+    Change,
+    Changed,
+    add_person,
+    change_person,
+    document,
+    people,
 )
-from storage.rights import RIGHTS
-from storage.vocabulary import Role, User
+from storage.rights import RIGHTS, Verb
+from storage.vocabulary import Role
 
+RARE = {Verb.UNMASK, Verb.APPROVE}  # granted to few: not among what a hint names
 ROLES: dict[Role, str] = {
     Role.ADMINISTRATOR: N_("administrator"),
     Role.INVESTIGATOR: N_("investigator"),
@@ -37,6 +34,10 @@ role_choice = click.Choice([role.value for role in Role])
 @click.group(cls=HindsightGroup, help=N_("Who may log in, and as what."))
 def group() -> None:
     """Holds the commands."""
+
+
+for _command in (user_link.link_command, user_link.unlink_command, user_link.links_command):
+    group.add_command(_command)
 
 
 @group.command(
@@ -61,30 +62,20 @@ def add_command(
     as_json: bool,
 ) -> None:
     """The password must be changed at the first login."""
-    now_us = invocation.directory.clock.now_us()
-    password = one_time_password()
-    with invocation.directory.ledger.write() as tx:
-        user = add_user(
-            tx, name, password, Role(role), created_us=now_us,
-            lang=language or current_language(),
-        )  # fmt: skip
-        detail = {"role": role}
-        if department is not None:
-            set_department(tx, user.id, department)
-            detail["department"] = department
-        audit.record(tx, invocation.actor(), "user.add", user.name, at_us=now_us, detail=detail)
-        seen = access_of(tx, user.name, now_us)
-        sees = seen.everywhere or bool(seen.grants)
-        own = department_of(tx, user.id)
-    _tell_password(invocation, user, own, password, as_json)
-    if not (sees or as_json):
+    made = add_person(
+        invocation.directory, invocation.actor(), name, Role(role),
+        lang=language or current_language(), department=department,
+    )  # fmt: skip
+    user = made.now.user
+    _tell_password(invocation, made, as_json)
+    if not (made.sees or as_json):
         invocation.say(
             N_(
                 "{user} can see no camera yet; grant it: hindsight grant add --to {user}"
                 " --may {verbs} --site / --purpose TEXT"
             ),
             user=user.name,
-            verbs=",".join(verb for verb in GRANTABLE if verb in RIGHTS[user.role]),
+            verbs=",".join(verb for verb in GRANTABLE if verb in RIGHTS[user.role] - RARE),
         )
 
 
@@ -98,21 +89,19 @@ def add_command(
 def list_command(invocation: Invocation, as_json: bool) -> None:
     """By name."""
     with invocation.directory.ledger.read() as tx:
-        everybody, belongs, guarded = users(tx), memberships(tx), guarded_users(tx)
+        everybody = people(tx)
     if as_json:
-        invocation.json(
-            [document(user, belongs.get(user.id)) | {"second_factor": user.id in guarded}
-             for user in everybody]
-        )  # fmt: skip
+        invocation.json([document(one) for one in everybody])
         return
     invocation.table(
         [N_("user"), N_("role"), N_("department"), N_("language"), N_("second factor"),
-         N_("state")],
+         N_("last login"), N_("state")],
         [
-            (user.name, tr(ROLES[user.role]), belongs.get(user.id), user.lang,
-             tr(N_("yes")) if user.id in guarded else tr(N_("no")),
-             tr(N_("enabled")) if user.enabled else tr(N_("disabled")))
-            for user in everybody
+            (one.user.name, tr(ROLES[one.user.role]), one.department, one.user.lang,
+             tr(N_("yes")) if one.guarded else tr(N_("no")),
+             None if one.last_login_us is None else local_text(one.last_login_us, "UTC"),
+             tr(N_("enabled")) if one.user.enabled else tr(N_("disabled")))
+            for one in everybody
         ],
     )  # fmt: skip
 
@@ -134,6 +123,7 @@ def list_command(invocation: Invocation, as_json: bool) -> None:
 @click.option(
     "--reset-second-factor", is_flag=True, help=N_("take a lost second factor off; ends sessions")
 )
+@click.option("--end-sessions", is_flag=True, help=N_("log them out everywhere"))
 @json_option
 @pass_invocation
 def set_command(
@@ -146,68 +136,29 @@ def set_command(
     no_department: bool,
     reset_password: bool,
     reset_second_factor: bool,
+    end_sessions: bool,
     as_json: bool,
 ) -> None:
     """What is not named stays."""
-    asked: dict[str, str | bool | None] = {
-        "role": role, "lang": language, "enabled": enabled, "password": reset_password or None
-    }  # fmt: skip
-    changes: dict[str, str | bool | None] = {
-        key: value for key, value in asked.items() if value is not None
-    }
-    if reset_second_factor:
-        changes["second_factor"] = False
-    moved = department is not None or no_department
-    if department is not None and no_department:
-        raise Invalid("name a department, or --no-department, not both; nothing was changed")
-    if not changes and not moved:
-        raise Invalid("nothing to change was named; see `hindsight user set --help`")
-    now_us = invocation.directory.clock.now_us()
-    password = one_time_password() if reset_password else None
-    with invocation.directory.ledger.write() as tx:
-        user = set_user(
-            tx, find_user(tx, name), role=None if role is None else Role(role), enabled=enabled,
-            lang=language, password=password, must_change=True if reset_password else None,
-            at_us=now_us,
-        )  # fmt: skip
-        if reset_second_factor:
-            if not second_factor.remove(tx, user):
-                raise Conflict("{user} has no second factor; nothing was changed", user=user.name)
-            end_sessions(tx, user)
-        if moved:
-            before = department_of(tx, user.id)
-            set_department(tx, user.id, department)
-            changes |= {"department": department, "department_before": before}
-        audit.record(tx, invocation.actor(), "user.set", user.name, at_us=now_us, detail=changes)
-        own = department_of(tx, user.id)
-    if password is not None:
-        _tell_password(invocation, user, own, password, as_json)
+    change = Change(
+        role=None if role is None else Role(role), enabled=enabled, lang=language,
+        department=department, no_department=no_department, reset_password=reset_password,
+        reset_second_factor=reset_second_factor, end_sessions=end_sessions,
+    )  # fmt: skip
+    changed = change_person(invocation.directory, invocation.actor(), name, change)
+    if changed.password is not None:
+        _tell_password(invocation, changed, as_json)
     elif as_json:
-        invocation.json(document(user, own))
+        invocation.json(document(changed.now))
     else:
-        invocation.say(N_("User {user} is changed."), user=user.name)
+        invocation.say(N_("User {user} is changed."), user=changed.now.user.name)
 
 
-def document(user: User, department: str | None) -> dict[str, object]:
-    """A person as JSON; never the password hash."""
-    return {
-        "name": user.name,
-        "role": user.role.value,
-        "department": department,
-        "enabled": user.enabled,
-        "language": user.lang,
-        "must_change_password": user.must_change,
-        "created": rfc3339(user.created_us),
-    }
-
-
-def _tell_password(
-    invocation: Invocation, user: User, department: str | None, password: str, as_json: bool
-) -> None:
+def _tell_password(invocation: Invocation, changed: Changed, as_json: bool) -> None:
     if as_json:
-        invocation.json(document(user, department) | {"one_time_password": password})
+        invocation.json(document(changed.now) | {"one_time_password": changed.password})
     else:
         invocation.say(
             N_("Log in as {user} with the one-time password {password} (shown only now)."),
-            user=user.name, password=password,
+            user=changed.now.user.name, password=changed.password,
         )  # fmt: skip
