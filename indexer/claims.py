@@ -22,10 +22,12 @@ from storage.i18n import N_, tr
 from storage.lake import Frame
 from storage.looks import Look
 from storage.vocabulary import Generation, Segment
+from storage.zones import Zone, hides_the_same, zones_of_segments
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from sqlalchemy import Connection
 
     from storage.directory import DataDirectory
 
@@ -44,6 +46,7 @@ class Held:
     looks: list[Look] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     vectors: list[npt.NDArray[np.float32] | None] = field(default_factory=list)
+    zones: tuple[Zone, ...] = ()  # that were hidden when it was looked through
     lost: bool = False  # it is another worker's now, or failed: its rows do not count
 
 
@@ -160,9 +163,14 @@ class Claims:
     def finish(self, outcomes: list[generations.Outcome], held: Sequence[Held]) -> list[Held]:
         """Mark segments done in one transaction; returns those that were still ours."""
         with self._directory.ledger.write() as tx:
+            true = still_hidden(tx, held)
+            for one in outcomes:
+                if one.segment_id not in true:  # looked at anew
+                    generations.release(tx, one.segment_id, self._key, self.name)
             owned = generations.finish(
-                tx, outcomes, self._key, self.name, at_us=self._clock.now_us()
-            )
+                tx, [one for one in outcomes if one.segment_id in true], self._key, self.name,
+                at_us=self._clock.now_us(),
+            )  # fmt: skip
         with self._lock:
             for one in outcomes:
                 self._held.pop(one.segment_id, None)
@@ -202,6 +210,14 @@ class Claims:
 
     def _lease_us(self) -> int:
         return round(self._settings.lease_s * US)
+
+
+def still_hidden(tx: Connection, held: Sequence[Held]) -> set[str]:
+    """Those of the segments that were looked through under the privacy zones of now."""
+    zones = zones_of_segments(tx, [one.segment for one in held])
+    return {
+        one.segment.id for one in held if hides_the_same(one.zones, zones[one.segment.id])
+    }  # fmt: skip
 
 
 def _host() -> str:

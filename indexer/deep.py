@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from indexer.claims import Held
+from indexer.claims import Held, still_hidden
 from indexer.due import due
 from indexer.looking import Crop, Looked
 from indexer.packets import packet_table
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from storage.directory import DataDirectory
     from storage.media import Media
     from storage.vocabulary import Generation, Segment
+    from storage.zones import Zone
 
 TILES_HIGH = 3  # so many tiles fill the height; they overlap by half
 LEAST_SIDE = 160  # pixels
@@ -67,10 +68,12 @@ class DeepLooking:
         self._seen: dict[tuple[int, Box | None], npt.NDArray[np.int16]] = {}
         self._eyes: dict[int, Eye] = {}
 
-    def look(self, media: Media, segment: Segment) -> Generator[Looked, None, None]:
+    def look(
+        self, media: Media, segment: Segment, zones: Sequence[Zone] = ()
+    ) -> Generator[Looked, None, None]:
         """The tiles that changed, and the whole picture when any did."""
         eye = self._eyes.setdefault(segment.camera_id, Eye())
-        for shown in samples(media, segment, self._every_s):
+        for shown in samples(media, segment, self._every_s, zones=zones):
             crops = [
                 Crop(part, box, 1.0, deep=True)
                 for box, part in _parts(shown.rgb)
@@ -132,7 +135,8 @@ class DeepClaims:
     def finish(self, outcomes: list[Outcome], held: Sequence[Held]) -> list[Held]:
         """Name the deep parts."""
         with self._directory.ledger.write() as tx:
-            owned = finish_deep(tx, outcomes, self._key)
+            true = still_hidden(tx, held)
+            owned = finish_deep(tx, [one for one in outcomes if one.segment_id in true], self._key)
         return [one for one in held if one.segment.id in owned]
 
     def put_back(self, held: Held) -> None:

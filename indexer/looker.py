@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from indexer.looking import Looked, look_through
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from storage.directory import DataDirectory
     from storage.media import Media
     from storage.vocabulary import Generation
+    from storage.zones import Zone
 
 MEMORY_BYTES = 256 << 20  # of scenes: about a hundred cameras of 1080p, more of smaller ones
 log = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ class Looker:
         folder = directory.cache / "scenes" / f"generation-{generation.id}"
         self._memory = Memory(folder, MEMORY_BYTES)
 
-    def look(self, media: Media, segment: Segment) -> Generator[Looked, None, None]:
+    def look(
+        self, media: Media, segment: Segment, zones: Sequence[Zone] = ()
+    ) -> Generator[Looked, None, None]:
         """The decisions about a segment; errors as `look_through`."""
         gate = self._memory.gate(segment.camera_id)
-        yield from look_through(media, segment, self._settings, gate)
+        yield from look_through(media, segment, self._settings, gate, zones)
         news, gate.news = gate.news, []
         if news and self._tells:
             self._tell(segment, news)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,6 +23,7 @@ from storage.looks import Decision, Look, Reason
 from storage.media import Media
 from storage.settings import IndexerSettings
 from storage.vocabulary import Segment
+from storage.zones import Zone
 
 PRIMED = 12  # pictures from which a camera that is seen for the first time is learnt
 JOINS_US = 2 * US  # a segment that begins so soon after the last one goes on with it
@@ -53,24 +54,29 @@ class Looked:
 
 
 def look_through(
-    media: Media, segment: Segment, settings: IndexerSettings, gate: Gate
+    media: Media,
+    segment: Segment,
+    settings: IndexerSettings,
+    gate: Gate,
+    zones: Sequence[Zone] = (),
 ) -> Iterator[Looked]:
     """Decide about every picture of a segment that is due, ascending in time.
 
-    `gate` is the camera's, and learns. DataLoss or Invalid when the file is missing, cut short,
-    not video, or when none of the pictures that were wanted can be decoded. Damage inside costs
-    the pictures it hits, not the rest.
+    `gate` is the camera's, and learns; neither it nor a vector sees what `zones` hide.
+    DataLoss or Invalid when the file is missing, cut short, not video, or when none of the
+    pictures that were wanted can be decoded. Damage inside costs the pictures it hits, not the
+    rest.
     """
     check_size(media, segment)
     gate.begin(segment.start_us)
     table = packet_table(media)
     if table is None or not table.key.any():
-        return _by_reading(media, segment, settings, gate)
-    return _by_table(media, segment, settings, gate, table)
+        return _by_reading(media, segment, settings, gate, zones)
+    return _by_table(media, segment, settings, gate, table, zones)
 
 
 def _by_reading(
-    media: Media, segment: Segment, settings: IndexerSettings, gate: Gate
+    media: Media, segment: Segment, settings: IndexerSettings, gate: Gate, zones: Sequence[Zone]
 ) -> Iterator[Looked]:
     """Where the tables of a file do not tell enough, every picture that is due is decoded."""
     gate.tail = None
@@ -79,14 +85,14 @@ def _by_reading(
     def told(at_us: int, pts: int) -> None:
         lost.append((at_us, pts))
 
-    for shown in samples(media, segment, settings.interval_s, told):
+    for shown in samples(media, segment, settings.interval_s, told, zones):
         for at_us, pts in lost:
             yield _skipped(segment, at_us, pts, Reason.DAMAGED, None)
         lost.clear()
         small = working_size(*shown.size)
         if gate.wants_priming(shown.ts_us, small[::-1]):
             every_s = segment.duration_us / US / PRIMED
-            again = samples(media, segment, min(600.0, max(0.1, every_s)))
+            again = samples(media, segment, min(600.0, max(0.1, every_s)), zones=zones)
             gate.prime([one.small(*small) for one in islice(again, 2 * PRIMED)])
         yield _looked(segment, shown, judged(gate, shown, settings, None), 0.0)
     for at_us, pts in lost:
@@ -94,8 +100,9 @@ def _by_reading(
 
 
 def _by_table(
-    media: Media, segment: Segment, settings: IndexerSettings, gate: Gate, table: PacketTable
-) -> Iterator[Looked]:
+    media: Media, segment: Segment, settings: IndexerSettings, gate: Gate, table: PacketTable,
+    zones: Sequence[Zone],
+) -> Iterator[Looked]:  # fmt: skip
     times_us = table.time_us()
     wanted = due(times_us, table.key, round(settings.interval_s * US))
     sizes, small = table.size.astype(np.int64), ~table.key
@@ -108,7 +115,7 @@ def _by_table(
     at, pts = (times_us[wanted] + segment.start_us).tolist(), table.pts[wanted].tolist()
     tried = found = 0
     if gate.wants_priming(segment.start_us, working_size(table.width, table.height)[::-1]):
-        _prime(media, table, gate)
+        _prime(media, table, gate, zones)
     with PacketDecoder(media, table) as decoder:
         for number, stretch, at_us, label in zip(wanted, told, at, pts, strict=True):
             busy = gate.bustle_of(stretch, pixels, key_bytes, settings)
@@ -118,7 +125,7 @@ def _by_table(
                 yield _skipped(segment, at_us, label, Reason.QUIET, busy)
                 continue
             tried += 1
-            shown = _decoded(decoder, table, number, at_us, segment)
+            shown = _decoded(decoder, table, number, at_us, segment, zones)
             if shown is None:
                 yield _skipped(segment, at_us, label, Reason.DAMAGED, busy)
                 continue
@@ -133,7 +140,7 @@ def _by_table(
         raise nothing_decoded(segment)
 
 
-def _prime(media: Media, table: PacketTable, gate: Gate) -> None:
+def _prime(media: Media, table: PacketTable, gate: Gate, zones: Sequence[Zone]) -> None:
     """Learn the scene from pictures spread over the segment, as far as they can be decoded."""
     times_us = table.time_us()
     every_us = max(1, int(times_us.max() - times_us.min()) // PRIMED)
@@ -146,7 +153,7 @@ def _prime(media: Media, table: PacketTable, gate: Gate) -> None:
             except (av.FFmpegError, OSError):
                 continue  # told when its turn comes
             if frame is not None and not frame.is_corrupt:
-                shown = Shown(frame, 0, 0, key=True)
+                shown = Shown(frame, 0, 0, key=True, zones=zones)
                 pictures.append(shown.small(*working_size(*shown.size)))
     same = [one for one in pictures if one.shape == pictures[0].shape]
     if same:
@@ -160,8 +167,9 @@ def judged(gate: Gate, shown: Shown, settings: IndexerSettings, busy: float | No
 
 
 def _decoded(
-    decoder: PacketDecoder, table: PacketTable, number: int, at_us: int, segment: Segment
-) -> Shown | None:
+    decoder: PacketDecoder, table: PacketTable, number: int, at_us: int, segment: Segment,
+    zones: Sequence[Zone],
+) -> Shown | None:  # fmt: skip
     """The picture of a packet; None when it is damaged."""
     try:
         frame = decoder.picture(number)
@@ -170,7 +178,8 @@ def _decoded(
         return None
     if frame is None or frame.is_corrupt:  # what the decoder made up is not what happened
         return None
-    return Shown(frame, at_us, int(table.pts[number]), key=bool(table.key[number]))
+    key = bool(table.key[number])
+    return Shown(frame, at_us, int(table.pts[number]), key=key, zones=zones)
 
 
 def _looked(segment: Segment, shown: Shown, verdict: Verdict, busy: float) -> Looked:

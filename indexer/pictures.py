@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,9 @@ from indexer.shown import Rgb, Shown
 from indexer.video import Video
 from storage.errors import DataLoss
 from storage.media import Media
+from storage.reading import Footage
 from storage.vocabulary import Segment
+from storage.zones import Zone
 
 if TYPE_CHECKING:
     from indexer.video import VideoPacket
@@ -30,17 +32,52 @@ class Picture:
     pts: int  # in the file, in units of its time base
 
 
-def picture_at(file: Path | Media, segment: Segment, at_us: int) -> Picture:
+def picture_of(footage: Footage, at_us: int, *, always_masked: bool = False) -> Picture:
+    """As `picture_at`, as whoever asked for the footage may see it; `always_masked`: as everybody
+    may."""
+    hidden = footage.zones if footage.is_masked or always_masked else ()
+    return picture_at(footage.under_mask, footage.segment, at_us, hidden)
+
+
+def masked_pictures(footage: Footage, start_us: int, end_us: int) -> Generator[Shown, None, None]:
+    """All pictures of [start, end), UTC, with what privacy zones hide filled; first the one that
+    is on screen at the start. Damage costs the pictures it hits."""
+    segment = footage.segment
+    begin_us, stop_us = max(0, start_us - segment.start_us), end_us - segment.start_us
+    with Video(footage.under_mask, segment, footage.zones) as video:
+        before: VideoFrame | None = None  # on screen at the start, as far as decoded
+        for packet in chain(_packets_until(video, begin_us, stop_us), [None]):
+            try:
+                frames = video.decode(packet)
+            except av.FFmpegError:
+                continue
+            for frame in frames:
+                at = video.time_us(frame)
+                if at <= begin_us:
+                    before = frame
+                    continue
+                if before is not None:
+                    yield video.shown(before)
+                    before = None
+                if at < stop_us:
+                    yield video.shown(frame)
+        if before is not None:
+            yield video.shown(before)
+
+
+def picture_at(
+    file: Path | Media, segment: Segment, at_us: int, zones: Sequence[Zone] = ()
+) -> Picture:
     """The picture shown at `at_us`: the last one whose time is at or before it.
 
     An instant before the first picture gives the first, one after the last gives the last;
     `Picture.ts_us` says which it is. DataLoss: the file is missing, cut short, or damaged
-    there. Invalid: it is not video.
+    there. Invalid: it is not video. What `zones` hide is filled.
     """
     wanted_us = max(0, at_us - segment.start_us)
-    with Video(file, segment) as video:
+    with Video(file, segment, zones) as video:
         shown: VideoFrame | None = None
-        for packet in chain(_packets_until(video, wanted_us), [None]):
+        for packet in chain(_packets_until(video, wanted_us, wanted_us + 1), [None]):
             try:
                 frames = video.decode(packet)
             except av.FFmpegError as error:
@@ -63,7 +100,7 @@ def keyframe_near(file: Path | Media, segment: Segment, at_us: int) -> Picture:
     with Video(file, segment) as video:
         before = [
             packet
-            for packet in _packets_until(video, wanted_us)
+            for packet in _packets_until(video, wanted_us, wanted_us + 1)
             if video.is_key(packet) and video.time_us(packet) <= wanted_us
         ]
         for packet in reversed(before):
@@ -76,10 +113,11 @@ def _picture(shown: Shown) -> Picture:
     return Picture(shown.rgb, shown.ts_us, shown.pts)
 
 
-def _packets_until(video: Video, wanted_us: int) -> Iterator[VideoPacket]:
-    """All that must be decoded for the picture at `wanted_us`, from a keyframe at or before it."""
+def _packets_until(video: Video, wanted_us: int, end_us: int) -> Iterator[VideoPacket]:
+    """All that must be decoded for the pictures from the one at `wanted_us` to before `end_us`,
+    from a keyframe at or before it."""
     for packet in _packets_from_before(video, wanted_us):
-        if video.decode_time_us(packet) > wanted_us:
+        if video.decode_time_us(packet) >= end_us:
             return
         yield packet
 

@@ -14,6 +14,7 @@ from indexer.waiting import Complete, Ended, Failed, Row, Waiting
 from storage.errors import HindsightError, ResourceExhausted, Unavailable
 from storage.lake import Frame, frame_id
 from storage.looks import Look
+from storage.zones import zones_of_segments
 
 if TYPE_CHECKING:
     from indexer.embedder import Embedder
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from storage.generations import Outcome
     from storage.media import Media
     from storage.vocabulary import Segment
+    from storage.zones import Zone
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,10 @@ log = logging.getLogger(__name__)
 class Looking(Protocol):
     """A way of looking through segments."""
 
-    def look(self, media: Media, segment: Segment) -> Generator[Looked, None, None]:
-        """The decisions about a segment's pictures, ascending in time."""
+    def look(
+        self, media: Media, segment: Segment, zones: Sequence[Zone] = ()
+    ) -> Generator[Looked, None, None]:
+        """The decisions about a segment's pictures, ascending in time; zones are hidden."""
 
     def keep(self) -> None:
         """Save what was learnt: the worker ends."""
@@ -110,7 +114,8 @@ class Reader(threading.Thread):
         """Look through one segment; False when the worker is to end."""
         try:
             media = self._directory.archive.media(held.segment)
-            with closing(self._looking.look(media, held.segment)) as looked:
+            held.zones = self._zones(held.segment)
+            with closing(self._looking.look(media, held.segment, held.zones)) as looked:
                 for one in looked:
                     if self._stop():
                         return False
@@ -133,6 +138,10 @@ class Reader(threading.Thread):
             log.warning("segment %s of %s: %r", segment.id, segment.camera, error, exc_info=True)
             return self._waiting.put(Failed(held, f"{type(error).__name__}: {error}"))
         return self._waiting.put(Complete(held))
+
+    def _zones(self, segment: Segment) -> tuple[Zone, ...]:
+        with self._directory.ledger.read() as tx:
+            return zones_of_segments(tx, [segment])[segment.id]
 
     def _away(self, segment: Segment) -> Unavailable | None:
         """Why the volume of a segment cannot be read now: it waits then, and has not failed."""

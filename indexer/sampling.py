@@ -7,7 +7,7 @@ sparser, the GOP is decoded forward to the instant that is due, and no further.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from storage.clock import US
 from storage.errors import DataLoss
 from storage.media import Media
 from storage.vocabulary import Segment
+from storage.zones import Zone
 
 if TYPE_CHECKING:
     from indexer.video import VideoPacket
@@ -34,6 +35,7 @@ def samples(
     segment: Segment,
     interval_s: float,
     lost: Callable[[int, int], None] = lambda _at_us, _pts: None,
+    zones: Sequence[Zone] = (),
 ) -> Generator[Shown, None, None]:
     """Pictures of a segment, ascending in time, at most `interval_s` (+ 5 %) apart.
 
@@ -43,7 +45,7 @@ def samples(
     can be decoded. Damage inside costs the pictures it hits, not the rest.
     """
     found = False
-    with Video(file, segment) as video:
+    with Video(file, segment, zones) as video:
         for frame in _Chooser(video, round(interval_s * US), lost).frames():
             found = True
             yield video.shown(frame)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
+
+from storage.masking import masked
+from storage.zones import Zone
 
 Rgb = npt.NDArray[np.uint8]  # (height, width, 3)
 Small = npt.NDArray[np.uint8]  # (height, width, 3) Y, U, V
@@ -17,11 +21,14 @@ class Shown:
     """A picture, upright. Pixels are converted when first asked for: most pictures only need
     the small ones."""
 
-    def __init__(self, frame: VideoFrame, ts_us: int, pts: int, *, key: bool) -> None:
+    def __init__(
+        self, frame: VideoFrame, ts_us: int, pts: int, *, key: bool, zones: Sequence[Zone] = ()
+    ) -> None:
         self.ts_us = ts_us  # UTC microseconds
         self.pts = pts  # in the file
         self.key = key  # a keyframe: coded without looking at another picture
         self._frame = frame
+        self._zones = zones  # that are hidden in all that is asked for
         self._rgb: Rgb | None = None
 
     @property
@@ -38,12 +45,12 @@ class Shown:
             rgb: Any = self._frame.to_ndarray(format="rgb24")
             if self._frame.rotation % 360:
                 rgb = np.ascontiguousarray(np.rot90(rgb, self._frame.rotation // 90))
-            self._rgb = rgb
+            self._rgb = masked(rgb, self._zones)
         return self._rgb
 
     def small(self, width: int, height: int) -> Small:
         """The picture at another size; (height, width, 3) YUV."""
-        if self._frame.rotation % 360:
+        if self._frame.rotation % 360 or self._zones:
             resized: Any = cv2.resize(self.rgb, (width, height), interpolation=cv2.INTER_AREA)
             yuv: Any = cv2.cvtColor(resized, cv2.COLOR_RGB2YUV)
             return yuv  # type: ignore[no-any-return]

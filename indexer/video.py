@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from storage.clock import US
 from storage.errors import DataLoss, Invalid
 from storage.media import Media, media_of
 from storage.vocabulary import Segment
+from storage.zones import Zone
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -35,9 +36,11 @@ class Video:
     first picture is that of the first packet, be it damaged or not: else damage would move time.
     """
 
-    def __init__(self, file: Path | Media, segment: Segment) -> None:
-        """Open. DataLoss: the file is gone or not as long as its row says. Invalid: no video."""
+    def __init__(self, file: Path | Media, segment: Segment, zones: Sequence[Zone] = ()) -> None:
+        """Open; what the zones hide is hidden in its pictures. DataLoss: the file is gone or not
+        as long as its row says. Invalid: no video."""
         self.segment = segment
+        self._zones = zones
         media = media_of(file)
         check_size(media, segment)
         self._opened = ExitStack()
@@ -166,7 +169,7 @@ class Video:
         pts = _label(frame)
         return Shown(
             frame, self.segment.start_us + self.time_us(frame), 0 if pts is None else pts,
-            key=bool(frame.key_frame),
+            key=bool(frame.key_frame), zones=self._zones,
         )  # fmt: skip
 
     def _after(self, pts: int) -> int:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,12 @@ PREFERRED = (
 PREPROCESS_KEYS = ("mean", "std", "interpolation", "resize_mode")
 # How the file of a torch checkpoint begins: a zip archive, or a bare pickle.
 PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-DRAWS = frozenset(
-    (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_, torch.Tensor.random_)
-)
+DRAWS = frozenset((
+    torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_, torch.Tensor.random_,
+    torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.trunc_normal_,
+    torch.nn.init.kaiming_uniform_, torch.nn.init.kaiming_normal_,
+    torch.nn.init.xavier_uniform_, torch.nn.init.xavier_normal_,
+))  # fmt: skip
 log = logging.getLogger(__name__)
 _seeding = threading.Lock()
 
@@ -97,7 +101,7 @@ def load_weights(name: str, checkpoint: Path | None, *, untrained: bool = False)
         weights_hash=weights_hash,
         preprocess_hash=_hash_preprocessing(network, tokenizer, source),
         meaningful=file is not None,
-        lexicon=Lexicon.read(NANO_LEXICON) if shipped and NANO_LEXICON.is_file() else None,
+        lexicon=_shipped_lexicon() if shipped else None,
         taught_clips=read_clips(NANO_CLIPS) if shipped else frozenset(),
     )
 
@@ -228,7 +232,10 @@ class _WithoutDraws(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        return args[0] if func in DRAWS else func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in DRAWS:
+            return args[0] if args else kwargs["tensor"]  # torch.nn.init names it
+        return func(*args, **kwargs)
 
 
 def _build(source: Source, *, filled: bool) -> tuple[Any, Any]:
@@ -258,7 +265,9 @@ def _build(source: Source, *, filled: bool) -> tuple[Any, Any]:
                 force_quick_gelu=_quick_gelu(source),
                 force_preprocess_cfg=_preprocessing(source),
             )
-            return network, open_clip.get_tokenizer(source.architecture)
+            if needs_hub:
+                return network, open_clip.get_tokenizer(source.architecture)
+            return network, _own_tokenizer(source.architecture)
     except Exception as error:  # of transformers, huggingface_hub, sentencepiece: many kinds
         if isinstance(error, MemoryError):
             raise
@@ -269,6 +278,18 @@ def _build(source: Source, *, filled: bool) -> tuple[Any, Any]:
         ) from error  # fmt: skip
     finally:
         root.removeFilter(_not_chatter)
+
+
+@cache
+def _own_tokenizer(architecture: str) -> Any:
+    """That of open_clip itself, whose table of 49,000 merges takes a third of a second to read.
+    One of the hub is made for each model: threads may not share it."""
+    return open_clip.get_tokenizer(architecture)
+
+
+@cache
+def _shipped_lexicon() -> Lexicon | None:
+    return Lexicon.read(NANO_LEXICON) if NANO_LEXICON.is_file() else None
 
 
 def _fill(network: Any, file: Path, architecture: str) -> None:

@@ -114,10 +114,11 @@ def weekday(text: str) -> int:
     name = text.strip().casefold()
     if name in WEEKDAYS:
         return WEEKDAYS.index(name) + 1
-    if name.isdecimal() and 1 <= int(name) <= 7:
+    if name in {*"1234567"}:
         return int(name)
     raise Invalid(
-        "weekday {day} is not known; use mon, tue, wed, thu, fri, sat, sun or 1 to 7", day=text
+        "weekday {day} is not known; use mon, tue, wed, thu, fri, sat, sun or 1 to 7",
+        day=text[:40],
     )
 
 

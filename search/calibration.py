@@ -63,7 +63,8 @@ class Usual:
 
     keys: tuple[tuple[int, int], ...]  # (camera, kind), ascending
     sizes: tuple[int, ...]  # rows of each, at least one
-    vectors: npt.NDArray[np.float16] | Floats  # (k, dimension) of all
+    held: npt.NDArray[np.float16] | Floats  # (n, dimension), others among them
+    rows: Int64s  # (k,) which of them
     statistics: Floats  # (s, STATISTICS) of some of them
 
     @classmethod
@@ -71,12 +72,19 @@ class Usual:
         """`samples` by camera and kind; those without a row say nothing."""
         keys = tuple(sorted(key for key, one in samples.items() if len(one.vectors)))
         if not keys:
-            return cls((), (), np.zeros((0, 0), np.float32), np.zeros((0, STATISTICS), np.float32))
+            none = np.zeros((0, STATISTICS), np.float32)
+            return cls((), (), np.zeros((0, 0), np.float32), np.zeros(0, np.int64), none)
+        vectors = np.concatenate([samples[key].vectors for key in keys])
         return cls(
-            keys, tuple(len(samples[key].vectors) for key in keys),
-            np.concatenate([samples[key].vectors for key in keys]),
+            keys, tuple(len(samples[key].vectors) for key in keys), vectors,
+            np.arange(len(vectors)),
             np.concatenate([samples[key].statistics for key in keys]),
         )  # fmt: skip
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float16] | Floats:
+        """(k, dimension), one sample after the other."""
+        return self.held[self.rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,6 +57,7 @@ class Coverage:
     model: str | None
     generation: int | None
     unreadable: tuple[UnreadSpan, ...] = ()  # the newest MOST_UNREADABLE
+    unapproved: tuple[str, ...] = ()  # cameras left out: no second person approved searching them
 
     def document(self) -> dict[str, Any]:
         """As interface.md's `coverage`."""
@@ -78,6 +79,7 @@ class Coverage:
                  "reason": one.reason}
                 for one in self.unreadable
             ],
+            "unapproved": list(self.unapproved),
         }  # fmt: skip
 
 
@@ -293,6 +295,9 @@ def coverage_line(found: Coverage) -> str:
         parts.append(tr("no gap"))
     if found.unreadable:
         parts.append(tr("not all readable: {count}", count=len(found.unreadable)))
+    if found.unapproved:
+        names = ", ".join(found.unapproved)
+        parts.append(tr("not searched, for want of an approval: {cameras}", cameras=names))
     if found.index_lag_us is not None:
         parts.append(tr("index {lag} behind", lag=duration_text(found.index_lag_us)))
     if found.model is None:

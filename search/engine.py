@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 
-from search.admission import Keys, admitted
+from search.admission import Keys, admitted, approved
 from search.answer import Answer, Best, Moment
 from search.coverage import Coverage, coverage
 from search.explaining import explained
@@ -102,6 +102,11 @@ class Engine:
         self._loaded: tuple[int, Embeds] | None = None
         self._loading = threading.Lock()
 
+    @property
+    def footage(self) -> Footage:
+        """What is kept and indexed by day, as the coverage of answers knows it."""
+        return self._footage
+
     def search(
         self,
         query: Query,
@@ -119,12 +124,18 @@ class Engine:
         directory = self.directory
         with directory.ledger.read() as tx:
             within = admitted(tx, directory, query, actor.name)
+            said = approved(tx, directory, query, actor.name)
         answer = self.answer(query, within=within, stop=stop, progress=progress)
+        answer = replace(answer, coverage=replace(answer.coverage, unapproved=said.left_out))
         with directory.ledger.write() as tx:
             who = actor.under(query.case_id, query.reason)
-            detail = {**answer.query, "moments": len(answer.moments)}
+            shown = {one.camera.slug for one in answer.moments}
+            shown |= {one.then.segment.camera for one in answer.moments if one.then is not None}
+            detail = {**answer.query, "moments": len(answer.moments), "shown": sorted(shown)}
             if token is not None:
                 detail["token"] = token
+            if said.numbers:
+                detail["approvals"] = said.numbers
             at_us = directory.clock.now_us()
             audit.record(tx, who, "search", query.subject, at_us=at_us, detail=detail)
         return answer
@@ -330,6 +341,14 @@ class Engine:
             return False
         strong = shown[0].score >= self.directory.settings.search.confident_from
         return strong and (generation.meaningful or not query.texts)
+
+    def warm(self) -> None:
+        """Load the model that answers, and let it read a first word: seconds that the first
+        question would wait. Nothing, where nothing is indexed yet."""
+        with self.directory.ledger.read() as tx:
+            generation = generations.active_generation(tx)
+        if generation is not None:
+            self._embedder(generation).embed_texts(["a street"])
 
     def _embedder(self, generation: Generation) -> Embeds:
         if self._given is not None:

@@ -15,7 +15,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from search import kept_runs, runs
+from search import kept_runs, marking, runs
 from search.kept_runs import Kept
 from search.pulse import BEAT_S
 from search.query import Query
@@ -67,6 +67,7 @@ class Jobs:
         # Who waits for an end holds a thread of the server: some must be left for the others.
         self._listening = threading.BoundedSemaphore(most_listening)
         self._bell = threading.Condition()
+        self._rung = 0  # how often it rang
         self._jobs: dict[str, _Job] = {}  # waiting and running
         self._queue: deque[_Job] = deque()
         self._entering = 0
@@ -85,6 +86,12 @@ class Jobs:
             lambda: runs.enter_again(self.directory, kept, actor, state="waiting"), actor
         )
 
+    def refine(self, kept: Kept, actor: Actor) -> str:
+        """As `submit`, with what is marked. Errors also as of `marking.refine`."""
+        return self._take_in(
+            lambda: marking.enter_refined(self.directory, kept, actor, state="waiting"), actor
+        )
+
     def cancel(self, token: str) -> None:
         """End a search, of this process or another; nothing happens when it has ended."""
         runs.cancel(self.directory, token)
@@ -95,18 +102,19 @@ class Jobs:
                 if job in self._queue:
                     self._queue.remove(job)
                     del self._jobs[token]
-            self._bell.notify_all()
+            self._ring()
 
     def find(self, token: str, wait_s: float = 0.0) -> Kept:
         """A run; when it has not ended, that is waited for, at most `wait_s`. NotFound: none.
 
         Nobody is made to wait while as many wait already as may.
         """
+        heard = self._rung  # before it is looked at: what rings from here on is not missed
         kept = kept_runs.find(self.directory, token)
         if wait_s <= 0 or kept.run.ended or not self._listening.acquire(blocking=False):
             return kept
         try:
-            return self._listen(kept, wait_s)
+            return self._listen(kept, wait_s, heard)
         finally:
             self._listening.release()
 
@@ -129,7 +137,7 @@ class Jobs:
         with self._bell:
             for job in left:
                 job.stop.set()
-            self._bell.notify_all()
+            self._ring()
         until_s = time.monotonic() + LEAVE_S
         for thread in self._threads:
             thread.join(max(0.0, until_s - time.monotonic()))
@@ -154,7 +162,7 @@ class Jobs:
             self._jobs[token] = job
             self._queue.append(job)
             self._begin()
-            self._bell.notify_all()
+            self._ring()
         return token
 
     def _begin(self) -> None:
@@ -187,14 +195,14 @@ class Jobs:
             finally:
                 with self._bell:
                     self._jobs.pop(job.token, None)
-                    self._bell.notify_all()
+                    self._ring()
 
     def _run(self, job: _Job) -> None:
         with self.directory.ledger.write() as tx:
             if not search_runs.start(tx, job.token, self.directory.clock.now_us()):
                 return  # cancelled while it waited, by another process
         with self._bell:
-            self._bell.notify_all()
+            self._ring()
 
         def report(share: float) -> None:
             job.progress = share
@@ -220,9 +228,14 @@ class Jobs:
                 for job in [one for one in self._queue if one.token in set(waiting) - wanted]:
                     self._queue.remove(job)
                     self._jobs.pop(job.token, None)
-                self._bell.notify_all()
+                self._ring()
 
-    def _listen(self, kept: Kept, wait_s: float) -> Kept:
+    def _ring(self) -> None:
+        """Tell all who wait that something changed; who calls holds the bell."""
+        self._rung += 1
+        self._bell.notify_all()
+
+    def _listen(self, kept: Kept, wait_s: float, heard: int) -> Kept:
         token, until_s = kept.run.id, time.monotonic() + wait_s
         while not kept.run.ended and not self._closed.is_set():
             left_s = until_s - time.monotonic()
@@ -230,8 +243,9 @@ class Jobs:
                 break
             with self._bell:
                 here = token in self._jobs
-                if here:
+                if here and self._rung == heard:
                     self._bell.wait(left_s)
+                heard = self._rung
             kept = kept_runs.find(self.directory, token)
             if not here and not kept.run.ended:  # of another process, which rings no bell here
                 self._closed.wait(min(left_s, ELSEWHERE_S))

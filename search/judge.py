@@ -63,7 +63,7 @@ class Judge:
         self._scale = Scale(0.0, 1.0)  # where nothing is known
         given = np.zeros((0, len(self._directions)), dtype=np.float32)
         if self._keys:
-            given = similarities(usual.vectors, self._directions)
+            given = similarities(usual.held, self._directions)[usual.rows]
             self._scale = calibration.scale(usual.statistics)
         counts = compared if isinstance(compared, Mapping) else dict.fromkeys(KINDS, int(compared))
         chance = {kind: calibration.by_chance(counts.get(kind, 0)) for kind in KINDS}

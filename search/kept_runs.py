@@ -86,7 +86,9 @@ def note_look(
 ) -> None:
     """The audit row of showing a kept answer; to be committed before it is shown."""
     who = actor.under(kept.query.case_id, actor.reason or kept.query.reason)
-    detail = {"token": kept.run.id, **detail}
+    moments = [] if kept.answer is None else kept.answer["moments"]
+    shown = {one["camera"] for moment in moments for one in (moment, moment.get("then")) if one}
+    detail = {"token": kept.run.id, **detail, "shown": sorted(shown)}
     with directory.ledger.write() as tx:
         now_us = directory.clock.now_us()
         audit.record(tx, who, "search_shown", kept.subject, at_us=now_us, detail=detail)

@@ -15,7 +15,7 @@ from storage.purpose import require_look
 from storage.reading import footage
 from storage.rights import Verb
 from storage.segments import segment_at
-from storage.vocabulary import Actor
+from storage.vocabulary import Actor, Span
 
 
 def parts_like(
@@ -30,12 +30,15 @@ def parts_like(
 
 
 def _part(directory: DataDirectory, asked: Like, actor: Actor) -> Part:
-    from indexer.pictures import picture_at  # PyAV: only when footage is looked at
+    from indexer.pictures import picture_of  # PyAV: only when footage is looked at
 
     with directory.ledger.read() as tx:
         access = access_of(tx, actor.name, directory.clock.now_us())
         camera = access.camera(tx, Verb.SEARCH, asked.camera)
-        require_look(tx, directory.settings.search, access, actor, Verb.SEARCH, [camera])
+        at = Span(asked.at_us, asked.at_us)
+        approvals = require_look(
+            tx, directory.settings, access, actor, Verb.SEARCH, [camera], at
+        )  # fmt: skip
         segment = segment_at(tx, camera.id, asked.at_us)
     if segment is None:
         raise NotFound(
@@ -43,12 +46,15 @@ def _part(directory: DataDirectory, asked: Like, actor: Actor) -> Part:
             camera=camera.slug, time=rfc3339(asked.at_us),
         )  # fmt: skip
     opened = footage(directory, segment.id, actor, Verb.SEARCH)
-    shown = picture_at(opened.media, opened.segment, asked.at_us)
+    shown = picture_of(opened, asked.at_us, always_masked=True)  # as what is searched
     made = Part(image=shown.rgb, box=asked.box, weight=asked.weight)
     seen = rfc3339(shown.ts_us)
     with directory.ledger.write() as tx:
         audit.record(
             tx, actor, "view", camera.slug, at_us=directory.clock.now_us(),
-            detail={"from": seen, "to": seen, "for": "search"},
+            detail={
+                "from": seen, "to": seen, "for": "search",
+                **({"approvals": approvals} if approvals else {}),
+            },
         )  # fmt: skip
     return made

@@ -12,21 +12,22 @@ from typing import Any
 from sqlalchemy import Connection
 
 from search import runs
+from search.admission import Keys, searched_keys
 from search.engine import Engine
 from search.kept_queries import read_back
 from search.kept_runs import Kept
 from search.pulse import Progress, Stop
-from search.query import Marked
+from search.query import Marked, Query
 from search.runs import Asked
-from storage import audit, cases, marks, search_runs
+from storage import audit, marks, search_runs
 from storage.access import access_of
+from storage.case_sight import open_case_for
 from storage.clock import parse_time, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import Conflict, Denied, Invalid, NotFound
 from storage.i18n import N_
 from storage.marks import Mark
 from storage.register import find_camera
-from storage.rights import Verb
 from storage.vocabulary import Actor
 
 MOST_MARKS = 200  # of a query; whoever needs more had better describe something else
@@ -72,6 +73,34 @@ def numbered(kept: Kept, numbers: Sequence[int]) -> list[Shown]:
     return [found[number - 1] for number in dict.fromkeys(numbers)]
 
 
+def bring_over(directory: DataDirectory, kept: Kept, others: Sequence[Kept], actor: Actor) -> None:
+    """Give `kept` what is marked of `others`: further moments of the same answer, fetched later.
+    What was said of those moments before no longer counts.
+
+    Errors as of `admit`. What is not of the same case and asker is left where it is.
+    """
+    same = [
+        one for one in others
+        if (one.query.case_id, one.query.asked_by) == (kept.query.case_id, kept.query.asked_by)
+    ]  # fmt: skip
+    if not same:
+        return
+    now_us = directory.clock.now_us()
+    with directory.ledger.write() as tx:
+        admit(tx, kept, actor, now_us)
+        own = {one.frame_id for one in shown(kept)}
+        for one in same:
+            rows = seen(tx, marks.of_query(tx, one.query.id), actor.name, directory)
+            others_own = [each.frame_id for each in shown(one) if each.frame_id not in own]
+            marks.take_back(tx, kept.query.id, others_own)
+            marks.carry_over(tx, one.query.id, kept.query.id, [row.frame_id for row in rows])
+        count = marks.count(tx, kept.query.id)
+        if count > MOST_MARKS:
+            raise Invalid(
+                "{count} marks are too many; use at most {most}", count=count, most=MOST_MARKS
+            )
+
+
 def with_frame(kept: Kept, frame: str) -> Shown:
     """The moment whose best picture has this frame id. NotFound: the answer has no such."""
     for one in shown(kept):
@@ -97,7 +126,7 @@ def mark(
             raise Invalid("a moment is right or wrong, not both; nothing was marked")
     now_us = directory.clock.now_us()
     with directory.ledger.write() as tx:
-        admit(tx, kept, actor)
+        admit(tx, kept, actor, now_us)
         before = {row.frame_id: row.right for row in marks.of_query(tx, kept.query.id)}
         if len(before.keys() | words.keys()) > MOST_MARKS:
             raise Invalid(
@@ -121,7 +150,7 @@ def take_back(
 ) -> list[Mark]:
     """Undo marks; returns those that are left. NotFound: one of these is not marked."""
     with directory.ledger.write() as tx:
-        admit(tx, kept, actor)
+        admit(tx, kept, actor, directory.clock.now_us())
         known = seen(tx, marks.of_query(tx, kept.query.id), actor.name, directory)
         rows = {row.frame_id: row for row in known}
         for frame_id in frame_ids:
@@ -149,9 +178,16 @@ def refine(
 
     Invalid: nothing is marked. Otherwise as `admit` and `runs.ask`.
     """
-    directory = engine.directory
+    token, query = enter_refined(engine.directory, kept, actor, state="running")
+    return runs.carry_out(engine, token, query, actor, stop=stop, progress=progress)
+
+
+def enter_refined(
+    directory: DataDirectory, kept: Kept, actor: Actor, *, state: str
+) -> tuple[str, Query]:
+    """Store the query that `refine` asks, and a run of it. Errors as of `refine`."""
     with directory.ledger.read() as tx:
-        admit(tx, kept, actor)
+        admit(tx, kept, actor, directory.clock.now_us())
         said = seen(tx, marks.of_query(tx, kept.query.id), actor.name, directory)
         query = read_back(tx, kept.query.id)
     if not said:
@@ -160,7 +196,7 @@ def refine(
             token=kept.run.id,
         )
     query = query.model_copy(update={"marks": tuple(_marked(row) for row in said)})
-    token = runs.enter(directory, query, actor, state="running")
+    token = runs.enter(directory, query, actor, state=state)
     try:
         with directory.ledger.write() as tx:
             to_query = search_runs.find(tx, token).query_id
@@ -168,19 +204,27 @@ def refine(
     except BaseException as error:  # whatever it was: nobody carries out this run
         runs.end(directory, token, error, stopped=False)
         raise
-    return runs.carry_out(engine, token, query, actor, stop=stop, progress=progress)
+    return token, query
 
 
 def seen(tx: Connection, rows: list[Mark], name: str, directory: DataDirectory) -> list[Mark]:
     """Those of cameras that somebody may search now."""
-    keys = access_of(tx, name, directory.clock.now_us()).keys(tx, Verb.SEARCH)
-    return rows if keys is None else [row for row in rows if row.camera_id in keys]
+    access = access_of(tx, name, directory.clock.now_us())
+    keys = {
+        case: searched_keys(tx, directory, access, case) for case in {row.case_id for row in rows}
+    }
+    return [row for row in rows if _holds(keys[row.case_id], row.camera_id)]
 
 
-def admit(tx: Connection, kept: Kept, actor: Actor) -> None:
-    """Whether `actor` may mark: Conflict: the case is closed. Denied: somebody else's search."""
+def _holds(keys: Keys, camera_id: int) -> bool:
+    return keys is None or camera_id in keys
+
+
+def admit(tx: Connection, kept: Kept, actor: Actor, at_us: int) -> None:
+    """Whether `actor` may mark: NotFound, Conflict: the case is another's, closed. Denied:
+    somebody else's search."""
     if kept.query.case_id is not None:
-        cases.find_open_case(tx, kept.query.case_id)
+        open_case_for(tx, access_of(tx, actor.name, at_us), kept.query.case_id)
     elif kept.query.asked_by != actor.name:
         raise Denied(NOT_ITS_OWN, token=kept.run.id, who=kept.query.asked_by)
 

@@ -11,19 +11,18 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
-from search.calibration import STATISTICS, Usual, row_statistics
+from search.calibration import Usual
+from search.drawn import DrawnVectors
 from search.partitions import Block, Partition
-from search.rows import SAMPLE_ROWS, Bools, Floats, Int64s
-from storage.lake import Vectors
+from search.rows import SAMPLE_ROWS, Floats, Int64s
 
-KEPT_SAMPLES = 2  # 26 MB each for 200 cameras at 512 dimensions
+KEPT_SAMPLES = 2  # 26 MB of vectors for 200 cameras at 512 dimensions, as a rule shared
 SCALED_ROWS = 16  # of each camera and kind: their middles are the model's scale for all
 LATEST = 8  # questions
-MOST_PIECES = 2_000
+FEW = 16  # one row more for so many: it is put in its place, and they are not sorted anew
 SPARE_DRAWS = 16  # beyond those of the blocks that are asked: of other days, and of sets
 
 
@@ -34,6 +33,7 @@ class _Draw:
     blocks: tuple[Block, ...]
     group: Int64s  # (n,) camera × 2 + kind, ascending
     frame_id: Int64s
+    made: Int64s  # id and pair in one: a picture that was indexed anew is another row
     block: Int64s  # index into blocks
     place: Int64s
 
@@ -44,8 +44,9 @@ class _Known:
 
     draw: _Draw
     cameras: bytes  # keys of those asked for
-    ids: Int64s
-    scaled: Int64s  # ids of the rows whose statistics were worked out
+    bank: Floats  # of one generation: in another, the same pictures have other vectors
+    rows: Int64s  # `made` of each
+    held: DrawnVectors
     usual: Usual
 
 
@@ -63,7 +64,8 @@ class Samples:
     ) -> Usual:
         """At most SAMPLE_ROWS rows of what each camera and kind shows in these partitions.
 
-        `bank`: vectors of the everyday sentences (search.questions.BackgroundBank).
+        `bank`: vectors of the everyday sentences (search.questions.BackgroundBank), the same
+        array for all questions of a generation.
         """
         wanted = np.fromiter(sorted(cameras), dtype=np.int64)
         with self._guard:
@@ -75,10 +77,11 @@ class Samples:
             newest = self._drawn([block for one in partitions[-1:] for block in one.blocks])
             draw = self._kept((older, newest), lambda: _merged([older, newest]))
             for known in self._known:
-                if known.draw is draw and known.cameras == wanted.tobytes():
+                if known.draw is draw and known.bank is bank and known.cameras == wanted.tobytes():
                     return known.usual
             at = np.flatnonzero(np.isin(draw.group // 2, wanted))
-            made = _taken(draw, at, bank, self._known[-1] if self._known else None)
+            last = next((one for one in reversed(self._known) if one.bank is bank), None)
+            made = _taken(draw, at, bank, last)
             self._known = [
                 *self._known[1 - KEPT_SAMPLES :],
                 replace(made, cameras=wanted.tobytes()),
@@ -102,59 +105,46 @@ class Samples:
 
 def _taken(draw: _Draw, at: Int64s, bank: Floats, last: _Known | None) -> _Known:
     """The rows that were drawn; what was read and worked out before is not done again."""
-    ids = draw.frame_id[at]
-    if last is not None and np.array_equal(ids, last.ids):  # of new rows few are ever drawn
+    made = draw.made[at]
+    if last is not None and np.array_equal(made, last.rows):  # of new rows few are ever drawn
         return replace(last, draw=draw)
-    vectors = np.empty((at.size, bank.shape[1]), dtype=np.float16)
-    fresh, old = _among(ids, last.ids) if last is not None else _among(ids, _NONE)
-    if last is not None:
-        _copied(vectors, np.flatnonzero(~fresh), last.usual.vectors, old)
-    for number in np.unique(draw.block[at[fresh]]).tolist():
-        mine = np.flatnonzero(fresh & (draw.block[at] == number))
-        vectors[mine] = draw.blocks[number].rows.gather(draw.place[at[mine]])
-    groups, begins, sizes = np.unique(draw.group[at], return_index=True, return_counts=True)
-    some = np.flatnonzero(np.arange(at.size) - np.repeat(begins, sizes) < SCALED_ROWS)
-    scaled = ids[some]
-    statistics = np.empty((some.size, STATISTICS), dtype=np.float32)
-    fresh, old = _among(scaled, last.scaled) if last is not None else _among(scaled, _NONE)
-    if last is not None:
-        statistics[~fresh] = last.usual.statistics[old]
-    statistics[fresh] = row_statistics(vectors[some[fresh]].astype(np.float32), bank)
+    held = last.held if last is not None else DrawnVectors(made.size, bank.shape[1])
+    rows = held.find(made)
+    if not held.has_room(int((rows < 0).sum())):
+        held = held.renewed(made)
+        rows = held.find(made)
+    fresh = np.flatnonzero(rows < 0)
+    from_block = draw.block[at[fresh]]
+    for number in np.unique(from_block).tolist():
+        mine = fresh[from_block == number]
+        rows[mine] = held.add(made[mine], draw.blocks[number].rows.gather(draw.place[at[mine]]))
+    groups, begins, sizes = _groups(draw.group[at])
+    some = rows[np.arange(at.size) - np.repeat(begins, sizes) < SCALED_ROWS]
     keys = tuple((group // 2, group % 2) for group in groups.tolist())
-    usual = Usual(keys, tuple(sizes.tolist()), vectors, statistics)
-    return _Known(draw, b"", ids, scaled, usual)
+    usual = Usual(
+        keys, tuple(sizes.tolist()), held.vectors, rows, held.statistics(some, bank)
+    )  # fmt: skip
+    return _Known(draw, b"", bank, made, held, usual)
 
 
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _copied(into: Vectors, here: Int64s, known: Vectors | Floats, there: Int64s) -> None:
-    """Rows `there` of what is known, put `here`: as a rule long runs of them, in few pieces."""
-    cuts = np.flatnonzero((np.diff(here) != 1) | (np.diff(there) != 1)) + 1
-    if cuts.size > MOST_PIECES:
-        into[here] = known[there]
-        return
-    for start, end in pairwise([0, *cuts.tolist(), here.size]):
-        if start < end:
-            count = end - start
-            into[here[start] : here[start] + count] = known[there[start] : there[start] + count]
-
-
-def _among(ids: Int64s, known: Int64s) -> tuple[Bools, Int64s]:
-    """Which of `ids` are not known, and the places in `known` of the others."""
-    if not known.size:
-        return np.ones(ids.size, dtype=bool), _NONE
-    order = np.argsort(known)
-    found = order[np.searchsorted(known[order], ids).clip(max=order.size - 1)]
-    fresh = known[found] != ids
-    return fresh, found[~fresh]
+def _groups(ascending: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """Those that occur, where each begins, and how many there are of it."""
+    begins = np.flatnonzero(np.diff(ascending, prepend=-1))
+    return ascending[begins], begins, np.diff(begins, append=ascending.size)
 
 
 def _of_block(block: Block) -> _Draw:
     rows = block.rows
     place = rows.drawn(block.alive)
     group = rows.camera(place) * 2 + rows.kind[place]
-    return _Draw((block,), group, rows.frame_id[place], np.zeros_like(place), place)
+    names = rows.pairs()
+    codes, pair = np.unique(rows.pair[place], return_inverse=True)
+    salt = np.fromiter((hash(names[code]) for code in codes.tolist()), np.int64, codes.size)
+    frame_id = rows.frame_id[place]
+    return _Draw((block,), group, frame_id, frame_id ^ salt[pair], np.zeros_like(place), place)
 
 
 def _merged(draws: Sequence[_Draw]) -> _Draw:
@@ -163,23 +153,51 @@ def _merged(draws: Sequence[_Draw]) -> _Draw:
     blocks = tuple(block for one in draws for block in one.blocks)
     begins = np.cumsum([0, *(len(one.blocks) for one in draws)]).tolist()
     if not draws:
-        return _Draw(blocks, _NONE, _NONE, _NONE, _NONE)
+        return _Draw(blocks, _NONE, _NONE, _NONE, _NONE, _NONE)
     largest = max(range(len(draws)), key=lambda number: draws[number].group.size)
-    columns = []
+    beside = draws[largest]
+    columns: list[list[Int64s]] = [[] for _ in range(5)]
     for number, (one, begin) in enumerate(zip(draws, begins, strict=False)):
-        kept = slice(None) if number == largest else _eligible(one, draws[largest])
-        columns.append(
-            (one.group[kept], one.frame_id[kept], one.block[kept] + begin, one.place[kept])
-        )
-    group, frame_id, block, place = map(np.concatenate, zip(*columns, strict=True))
-    if group.size > draws[largest].group.size:
-        order = np.lexsort((frame_id, group))
-        group = group[order]
-        rank = np.arange(group.size) - np.searchsorted(group, group)
-        order = order[rank < SAMPLE_ROWS]
-        group = group[rank < SAMPLE_ROWS]
-        frame_id, block, place = frame_id[order], block[order], place[order]
-    return _Draw(blocks, group, frame_id, block, place)
+        if number != largest:
+            kept = _eligible(one, beside)
+            for column, values in zip(columns, _columns(one, begin), strict=True):
+                column.append(values[kept])
+    base = _columns(beside, begins[largest])
+    added = [np.concatenate(column) for column in columns]
+    if not added[0].size:
+        return _Draw(blocks, *base)
+    if added[0].size * FEW > base[0].size:
+        joined = [np.concatenate(both) for both in zip(base, added, strict=True)]
+        order = np.lexsort((joined[1], joined[0]))
+        joined = [column[order] for column in joined]
+    else:
+        order = np.lexsort((added[1], added[0]))
+        added = [column[order] for column in added]
+        at = _places(base[0], base[1], added[0], added[1])
+        joined = [np.insert(old, at, new) for old, new in zip(base, added, strict=True)]
+    _, starts, sizes = _groups(joined[0])
+    first = np.arange(joined[0].size) - np.repeat(starts, sizes) < SAMPLE_ROWS
+    return _Draw(blocks, *(column[first] for column in joined))
+
+
+def _columns(draw: _Draw, begin: int) -> tuple[Int64s, ...]:
+    """Its blocks are numbered from `begin` on."""
+    return draw.group, draw.frame_id, draw.made, draw.block + begin, draw.place
+
+
+def _places(group: Int64s, frame_id: Int64s, added: Int64s, added_id: Int64s) -> Int64s:
+    """Where rows belong among others that are ordered by group, then id.
+
+    Each is compared with the rows of its group, SAMPLE_ROWS at most: to sort all anew took longer.
+    """
+    groups, begins, sizes = _groups(group)
+    table = np.full((groups.size + 1, SAMPLE_ROWS), np.iinfo(np.int64).max)
+    table[:-1][np.arange(SAMPLE_ROWS) < sizes[:, None]] = frame_id
+    mine = np.searchsorted(groups, added)
+    begin = np.append(begins, group.size)[mine]
+    mine[np.append(groups, -1)[mine] != added] = groups.size  # of a group that is not there yet
+    before = np.count_nonzero(table[mine] < added_id[:, None], axis=1)
+    return np.asarray(begin + before, dtype=np.int64)
 
 
 def _eligible(one: _Draw, beside: _Draw) -> Int64s:

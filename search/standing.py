@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import Connection
 
+from search.admission import searched_keys
 from search.kept_queries import read_back
 from search.query import Query
 from search.standing_answers import Answering, Noticed
@@ -200,7 +201,8 @@ class Watch:
         with self._directory.ledger.read() as tx:
             owner = access_of(tx, one.created_by, now_us)  # who may search less by now finds less
             asked = owner.cameras(tx, Verb.SEARCH, query.cameras, query.sites)
-            within = owner.keys(tx, Verb.SEARCH)
+            within = searched_keys(tx, self._directory, owner, one.case_id)
+            asked = [each for each in asked if within is None or each.id in within]
         cameras = {camera.id: camera.slug for camera in asked}
         new = [row for row in new if row.camera_id in cameras]
         done.segments += len(new)

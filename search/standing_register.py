@@ -10,24 +10,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from search import webhooks
+from search.admission import Keys, searched_keys
 from search.kept_queries import keep, subject_of
 from search.query import Part, Query
 from search.query_document import document as query_document
-from storage import audit, cases, generations, standing_firings, standing_queries
-from storage.access import access_of
+from storage import audit, generations, standing_firings, standing_queries
+from storage.access import Access, access_of
+from storage.approvals_needed import Approvals
+from storage.case_sight import cases_for, open_case_for, sees_case
+from storage.cases import find_case
 from storage.clock import US, optional_rfc3339, parse_time_of_day, rfc3339
 from storage.directory import DataDirectory
-from storage.errors import Conflict, Invalid
+from storage.errors import Conflict, Invalid, NotFound
 from storage.i18n import tr
 from storage.rights import Verb
 from storage.standing_firings import Firing
-from storage.standing_queries import CASE_CLOSED, EXPIRED, StandingQuery
+from storage.standing_queries import CASE_CLOSED, EXPIRED, UNKNOWN, StandingQuery
 from storage.stored_queries import StoredQuery, find
 from storage.vocabulary import Actor
 
@@ -85,7 +89,10 @@ def add(directory: DataDirectory, wanted: Wanted, actor: Actor) -> tuple[Standin
     with directory.ledger.write() as tx:
         access = access_of(tx, actor.name, now_us)
         cameras = access.cameras(tx, Verb.SEARCH, query.cameras, query.sites)
-        cases.find_open_case(tx, case_id)
+        open_case_for(tx, access, case_id)
+        if query.cameras:  # those that are not named are left out while they are not approved
+            approvals = Approvals(tx, directory.settings.access, access, case_id)
+            approvals.require(Verb.SEARCH, cameras, None)
         stored = keep(tx, query, actor.name, now_us)
         made = standing_queries.add(
             tx, name=name, query_id=stored.id, case_id=case_id, created_by=actor.name,
@@ -110,8 +117,7 @@ def extend(
     _check_expiry(expires_us, now_us)
     reason = _reason(reason)
     with directory.ledger.write() as tx:
-        found = _unended(tx, name, now_us)
-        cases.find_open_case(tx, found.case_id)
+        found = _unended(tx, name, access_of(tx, actor.name, now_us))
         standing_queries.extend(tx, found.id, expires_us)
         detail = {"expires": rfc3339(expires_us), "expired": rfc3339(found.expires_us)}
         who = actor.under(found.case_id, reason)
@@ -124,7 +130,7 @@ def end(directory: DataDirectory, name: str, reason: str, actor: Actor) -> Stand
     now_us = directory.clock.now_us()
     reason = _reason(reason)
     with directory.ledger.write() as tx:
-        found = _unended(tx, name, now_us)
+        found = _unended(tx, name, access_of(tx, actor.name, now_us))
         standing_queries.end(tx, found.id, reason, now_us)
         who = actor.under(found.case_id, reason)
         audit.record(tx, who, "standing_ended", found.name, at_us=now_us)
@@ -134,16 +140,24 @@ def end(directory: DataDirectory, name: str, reason: str, actor: Actor) -> Stand
 def listed(directory: DataDirectory, actor: Actor, *, ended: bool = False) -> list[Shown]:
     """Those in force (with `ended` all), oldest first; counted is what `actor` may see."""
     with directory.ledger.read() as tx:
-        counts = standing_firings.counts(tx, _keys(tx, directory, actor))
+        access = access_of(tx, actor.name, directory.clock.now_us())
+        known = {one.id for one in cases_for(tx, access)}
         found = standing_queries.standing_queries(tx, ended=ended)
-        return [_shown(tx, one, counts) for one in found]
+        found = [one for one in found if one.case_id in known]
+        keys = {
+            case: _keys(tx, directory, actor, case) for case in {one.case_id for one in found}
+        }  # fmt: skip
+        counts = {each: standing_firings.counts(tx, each) for each in {*keys.values()}}
+        return [_shown(tx, one, counts[keys[one.case_id]], access) for one in found]
 
 
 def named(directory: DataDirectory, name: str, actor: Actor) -> Shown:
     """One, without its firings."""
     with directory.ledger.read() as tx:
-        counts = standing_firings.counts(tx, _keys(tx, directory, actor))
-        return _shown(tx, standing_queries.find(tx, name), counts)
+        access = access_of(tx, actor.name, directory.clock.now_us())
+        found = _known(tx, name, access)
+        keys = _keys(tx, directory, actor, found.case_id)
+        return _shown(tx, found, standing_firings.counts(tx, keys), access)
 
 
 def shown(
@@ -151,15 +165,16 @@ def shown(
 ) -> tuple[Shown, list[Firing]]:
     """One with its firings, newest first. That somebody looks is committed before it is shown."""
     with directory.ledger.write() as tx:
-        found = standing_queries.find(tx, name)
-        keys = _keys(tx, directory, actor)
+        access = access_of(tx, actor.name, directory.clock.now_us())
+        found = _known(tx, name, access)
+        keys = _keys(tx, directory, actor, found.case_id)
         known = standing_firings.firings(tx, found.id, limit=limit, camera_ids=keys)
         who = actor.under(found.case_id, actor.reason)
         audit.record(
             tx, who, "standing_shown", found.name, at_us=directory.clock.now_us(),
-            detail={"firings": len(known)},
+            detail={"firings": len(known), "cameras": sorted({one.camera for one in known})},
         )  # fmt: skip
-        return _shown(tx, found, standing_firings.counts(tx, keys)), known
+        return _shown(tx, found, standing_firings.counts(tx, keys), access), known
 
 
 def why_over(standing: StandingQuery, *, case_closed: bool, now_us: int) -> str | None:
@@ -204,19 +219,33 @@ def firing_document(firing: Firing) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _keys(tx: Connection, directory: DataDirectory, actor: Actor) -> frozenset[int] | None:
-    """Of the cameras whose firings `actor` may see; None: of all."""
-    return access_of(tx, actor.name, directory.clock.now_us()).keys(tx, Verb.SEARCH)
+def _keys(tx: Connection, directory: DataDirectory, actor: Actor, case_id: str) -> Keys:
+    """Of the cameras whose firings for a case `actor` may see; None: of all."""
+    access = access_of(tx, actor.name, directory.clock.now_us())
+    return searched_keys(tx, directory, access, case_id)
 
 
-def _shown(tx: Connection, standing: StandingQuery, counts: dict[int, tuple[int, int]]) -> Shown:
+def _shown(
+    tx: Connection, standing: StandingQuery, counts: dict[int, tuple[int, int]], access: Access
+) -> Shown:
     stored = find(tx, standing.query_id)
+    if access.name != standing.created_by and Verb.AUDIT not in access.verbs:
+        standing = replace(standing, trouble=None)  # it may name a camera that they do not know
     fired, last_us = counts.get(standing.id, (0, None))
     return Shown(standing, stored, subject_of(stored), fired, last_us)
 
 
-def _unended(tx: Connection, name: str, now_us: int) -> StandingQuery:
-    found = standing_queries.locked(tx, standing_queries.find(tx, name).id)
+def _known(tx: Connection, name: str, access: Access) -> StandingQuery:
+    """NotFound, as of an unknown one, where its case is not theirs to know of."""
+    found = standing_queries.find(tx, name)
+    if not sees_case(tx, access, find_case(tx, found.case_id)):
+        raise NotFound(UNKNOWN, name=name[:200])
+    return found
+
+
+def _unended(tx: Connection, name: str, access: Access) -> StandingQuery:
+    found = standing_queries.locked(tx, _known(tx, name, access).id)
+    now_us = access.at_us
     closed = standing_queries.case_is_closed(tx, found.case_id)
     why = why_over(found, case_closed=closed, now_us=now_us)
     if why is not None:

@@ -17,6 +17,7 @@ from search.standing_register import why_over
 from search.webhooks import CONNECT_S, GONE, TOTAL_S, Outcome
 from storage import audit, register, standing_firings, standing_queries
 from storage.access import access_of
+from storage.approvals_needed import Approvals
 from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
 from storage.errors import HindsightError
@@ -139,7 +140,9 @@ class Telling:
             self._give_up(tx, firing, standing, OVER.get(over, ENDED))
             return None
         owner = access_of(tx, standing.created_by, now_us)
-        if not owner.may(Verb.SEARCH, register.camera_by_id(tx, firing.camera_id)):
+        camera = register.camera_by_id(tx, firing.camera_id)
+        approvals = Approvals(tx, self._directory.settings.access, owner, standing.case_id)
+        if not (owner.may(Verb.SEARCH, camera) and approvals.allow(Verb.SEARCH, camera, None)):
             self._give_up(tx, firing, standing, NOT_GRANTED)
             return None
         if firing.attempts >= MOST_ATTEMPTS:
