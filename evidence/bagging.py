@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FINGERPRINT, TAGS = "fingerprint-sha256.txt", "tagmanifest-sha256.txt"
 CERTIFICATE, SIGNATURE, STAMP = "certificate.pem", "fingerprint-sha256.txt.sig", "timestamp.tsr"
+PROCESSES = max(1, min(4, os.cpu_count() or 1))  # that hash
+WORTH_BYTES = 64 << 20  # with less, one has hashed it before others have started
 VERIFIER = Path(__file__).with_name("verify_bundle.py")
 
 
@@ -76,10 +78,15 @@ def payload(folder: Path) -> dict[str, str]:
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
+def _processes(folder: Path) -> int:
+    size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return PROCESSES if size_bytes > WORTH_BYTES else 1
+
+
 def _main(folder: str) -> int:
     try:
         info, beside = json.load(sys.stdin)
-        bag = bagit.make_bag(folder, info, checksums=["sha256"])
+        bag = bagit.make_bag(folder, info, processes=_processes(Path(folder)), checksums=["sha256"])
         (Path(folder) / "verify.py").write_bytes(VERIFIER.read_bytes())
         for name, text in beside.items():
             (Path(folder) / name).write_bytes(text.encode())

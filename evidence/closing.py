@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evidence import manifest
 from evidence.bagging import CERTIFICATE, TAGS, make_bag, sign_bag, unmake_bag
+from evidence.content_credentials import ROOT
+from evidence.custody import custody
+from evidence.deeds import Deed, note_deed
+from evidence.documents import write_json
 from evidence.manifest import Heading, Part, Timestamp
 from evidence.papers import add_papers
 from evidence.plan import Plan
@@ -28,9 +30,11 @@ PAGES = ("VERIFY-en.txt", "VERIFY-zh.txt")
 
 def close_bag(
     directory: DataDirectory, bag: Path, heading: Heading, plan: Plan, parts: Sequence[Part],
-    rows: Sequence[audit.AuditRow],
+    announced: int,
 ) -> tuple[str, Timestamp | None]:  # fmt: skip
     """Turn the folder with the media into the whole, signed bag; returns its fingerprint.
+
+    `announced`: number of the audit row of this export, the last that custody tells of.
 
     Unavailable when the settings demand a time stamp and there is none. The manifest says whether
     there is one and cannot know before the end: without an answer it is all written once more.
@@ -38,7 +42,7 @@ def close_bag(
     settings = directory.settings.evidence
     timestamp = Timestamp(settings.tsa_url, True, None) if settings.tsa_url else None
     while True:
-        _write_documents(directory, bag, heading, plan, parts, rows, timestamp)
+        _write_documents(directory, bag, heading, plan, parts, announced, timestamp)
         fingerprint = make_bag(bag, _bag_info(heading, plan), _beside(heading, timestamp))
         given: bytes | None = None
         if timestamp is not None and timestamp.made:
@@ -60,20 +64,30 @@ def close_bag(
 
 def _write_documents(
     directory: DataDirectory, bag: Path, heading: Heading, plan: Plan, parts: Sequence[Part],
-    rows: Sequence[audit.AuditRow], timestamp: Timestamp | None,
+    announced: int, timestamp: Timestamp | None,
 ) -> None:  # fmt: skip
-    documents: dict[str, Any] = {
-        "manifest.json": manifest.manifest(heading, plan, parts, timestamp),
-        "gaps.json": manifest.gaps(plan),
-        "custody.json": manifest.custody(rows),
-    }
+    """A week's are many megabytes: none of them stands in memory as a whole."""
+    contents, lost = manifest.manifest(heading, plan, parts, timestamp), manifest.gaps(plan)
+    deeds: dict[tuple[str, str], Deed] = {}
     with directory.ledger.read() as tx:
-        documents["proofs.json"] = proofs(directory, tx, plan)
-    add_papers(bag, plan.asked, parts, documents)
-    for name, document in documents.items():
-        with (bag / name).open("w", encoding="utf-8") as target:
-            json.dump(document, target, ensure_ascii=False, indent=1)  # a week's are many megabytes
-            target.write("\n")
+        rows = custody(audit.find(tx, audit.Asked(before=announced + 1)), plan)
+        write_json(bag / "custody.json", manifest.custody(_noting(rows, deeds)))
+    if heading.credentials is not None:
+        (bag / ROOT).write_text(heading.credentials.root_pem, encoding="ascii")
+    add_papers(bag, plan.asked, parts, contents, lost, deeds)
+    with directory.ledger.read() as tx:
+        write_json(bag / "proofs.json", proofs(directory, tx, plan))
+    write_json(bag / "manifest.json", contents)
+    write_json(bag / "gaps.json", lost)
+
+
+def _noting(
+    rows: Iterable[audit.AuditRow], deeds: dict[tuple[str, str], Deed]
+) -> Iterator[audit.AuditRow]:
+    """The rows as they pass, counted for the report."""
+    for row in rows:
+        note_deed(deeds, row.action, row.actor, row.ts_us)
+        yield row
 
 
 def _bag_info(heading: Heading, plan: Plan) -> dict[str, str]:
@@ -98,6 +112,7 @@ def _beside(heading: Heading, timestamp: Timestamp | None) -> dict[str, str]:
         "subject": heading.signer.subject,
         "certificate": heading.signer.sha256,
         "authority": timestamp.authority if timestamp and timestamp.made else None,
+        "root": heading.credentials is not None,
     }
     pages = {name: texts.get_template(name).render(fields) for name in PAGES}
     return {CERTIFICATE: heading.signer.pem, **pages}

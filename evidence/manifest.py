@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
+import av
+
 from evidence.absences import Absence
 from evidence.bagging import CERTIFICATE, FINGERPRINT, SIGNATURE, STAMP, TAGS
 from evidence.clock_statement import corrected_times, correction_document
+from evidence.content_credentials import ROOT, Credentials
+from evidence.documents import Rows
 from evidence.plan import CameraPlan, OutsideLink, Plan
 from evidence.playable import NotPlayable, Playable, Source
 from evidence.signing import Signer
@@ -19,7 +23,7 @@ from storage.audit import AuditRow
 from storage.clock import US, optional_rfc3339, rfc3339
 from storage.clocks import Correction
 from storage.timeline import total_us
-from storage.vocabulary import Actor, Camera, Case, Span
+from storage.vocabulary import Actor, Camera, Case, Segment, Span
 
 FORMAT, VERSION = "hindsight-bundle", 1
 RECIPE = (
@@ -37,6 +41,8 @@ class Heading:
     actor: Actor
     case: Case | None
     signer: Signer
+    credentials: Credentials | None  # put into playable copies
+    search: Mapping[str, Any] | None = None  # what found the footage, if a search did
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,15 @@ def manifest(
         "case": None if case is None else {"id": case.id, "reason": case.reason},
         "reason": heading.actor.reason,
         "requested": _span(plan.asked),
+        "search": None if heading.search is None else dict(heading.search),
         "tool": {
             "name": "hindsight",
             "version": version("hindsight-archive"),
             "python": platform.python_version(),
             "pyav": version("av"),
+            "ffmpeg": av.ffmpeg_version_info,
             "bagit": version("bagit"),
+            "cryptography": version("cryptography"),
         },
         "signature": {
             "algorithm": "Ed25519",
@@ -97,13 +106,19 @@ def manifest(
             **heading.signer.document(),
         },
         "timestamp": None if timestamp is None else timestamp.document(),
+        "content_credentials": (
+            None
+            if heading.credentials is None
+            else {"root": f"data/{ROOT}", "root_sha256": heading.credentials.root_sha256}
+        ),
         "cameras": [_camera(part, plan.asked) for part in parts],
     }
 
 
-def gaps(plan: Plan) -> list[dict[str, Any]]:
+def gaps(plan: Plan) -> Rows:
     """Every span of the request without footage, by camera and time."""
-    return [gap_document(absence) for part in plan.cameras for absence in part.absences]
+    lost = [absence for part in plan.cameras for absence in part.absences]
+    return Rows(len(lost), lambda i: gap_document(lost[i]))
 
 
 def gap_document(absence: Absence) -> dict[str, Any]:
@@ -117,11 +132,11 @@ def gap_document(absence: Absence) -> dict[str, Any]:
 
 
 def custody(rows: Iterable[AuditRow]) -> dict[str, Any]:
-    """Audit rows as the ledger hashes them, each with its time in words."""
+    """Audit rows as the ledger hashes them, each with its time in words; read once, as written."""
     return {
         "hash": "SHA-256 of the row without 'hash' and 'time', as JSON with sorted keys and"
         " no blanks, in UTF-8; prev_hash is the hash of the row numbered one less",
-        "rows": [{"time": rfc3339(row.ts_us), **asdict(row)} for row in rows],
+        "rows": ({"time": rfc3339(row.ts_us), **asdict(row)} for row in rows),
     }
 
 
@@ -134,6 +149,8 @@ def _camera(part: Part, asked: Span) -> dict[str, Any]:
         "site": camera.site,
         "site_class": camera.site_class,
         "gb_code": camera.gb_code,
+        "department": camera.department,
+        "vendor": camera.vendor,
         "address": camera.address,
         "lon": camera.lon,
         "lat": camera.lat,
@@ -147,7 +164,9 @@ def _camera(part: Part, asked: Span) -> dict[str, Any]:
             for (source, error_us), count in sorted(clocks.items())
         ],
         "clock_corrections": [correction_document(one) for one in part.plan.corrections],
-        "segments": [_segment(source, part.plan.corrections) for source in part.sources],
+        "segments": Rows(
+            len(part.sources), lambda i: _segment(part.sources[i], part.plan.corrections)
+        ),
         "chain": {"outside": [_outside(link) for link in part.plan.outside]},
         "playable": [_playable(one) for one in part.playable],
         "not_playable": [_not_playable(one) for one in part.not_playable],
@@ -212,16 +231,22 @@ def _playable(one: Playable) -> dict[str, Any]:
         **_span(one.span),
         "derivative": True,
         "recipe": RECIPE,
-        "originals": [{"id": s.id, "sha256": s.sha256} for s in one.originals],
+        "originals": _originals(one.originals),
         "held_pictures": [_span(span) for span in one.held],
         "audio": one.audio,
         "audio_left_out": one.audio_left_out,
+        "content_credentials": one.credentials,
     }
 
 
 def _not_playable(one: NotPlayable) -> dict[str, Any]:
-    originals = [{"id": s.id, "sha256": s.sha256} for s in one.originals]
-    return {"reason": one.reason, "detail": one.detail, "originals": originals}
+    return {
+        "reason": one.reason, "detail": one.detail, "originals": _originals(one.originals)
+    }  # fmt: skip
+
+
+def _originals(of: Sequence[Segment]) -> Rows:
+    return Rows(len(of), lambda i: {"id": of[i].id, "sha256": of[i].sha256})
 
 
 def _span(span: Span) -> dict[str, Any]:

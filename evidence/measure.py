@@ -11,6 +11,7 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 
+from evidence.pieces import BUFFER_BYTES, PIECE_FRAGMENTS, pieces
 from storage.clock import US
 from storage.errors import DataLoss
 
@@ -34,14 +35,16 @@ class Measured:
     pictures: int
 
 
-def measure(path: Path, tick: Callable[[int], None] | None = None) -> Measured:
-    """Read every packet; memory stays flat. DataLoss when the file cannot be read as video.
+def measure(
+    path: Path, tick: Callable[[int], None] | None = None, *, fragments: int = PIECE_FRAGMENTS
+) -> Measured:
+    """Read every packet, so many fragments at a time; memory stays flat. DataLoss when the file
+    cannot be read as video.
 
     `tick` is told how many bytes were passed over.
     """
     try:
-        with av.open(str(path)) as source:
-            return _measure(source, path, tick)
+        return _measure(path, tick, fragments)
     except av.error.FFmpegError as error:
         raise DataLoss(
             "{file} cannot be read as video ({error}); nothing was exported",
@@ -49,20 +52,25 @@ def measure(path: Path, tick: Callable[[int], None] | None = None) -> Measured:
         ) from None  # fmt: skip
 
 
-def _measure(source: InputContainer, path: Path, tick: Callable[[int], None] | None) -> Measured:
+def _measure(path: Path, tick: Callable[[int], None] | None, fragments: int) -> Measured:
     count = first = last = end = last_duration = 0
-    for picture in _pictures(source, tick):
-        count += 1
-        first = picture.pts if count == 1 else min(first, picture.pts)
-        end = max(end, picture.pts + picture.duration) if count > 1 else picture.pts
-        if count == 1 or picture.pts >= last:
-            last, last_duration = picture.pts, picture.duration
+    time_base = Fraction(1)
+    for piece in pieces(path, fragments):
+        whole = str(path) if piece is None else piece
+        with av.open(whole, "r", buffer_size=BUFFER_BYTES) as source:
+            if source.streams.video:
+                time_base = source.streams.video[0].time_base or time_base
+            for picture in _pictures(source, tick):
+                count += 1
+                first = picture.pts if count == 1 else min(first, picture.pts)
+                end = max(end, picture.pts + picture.duration) if count > 1 else picture.pts
+                if count == 1 or picture.pts >= last:
+                    last, last_duration = picture.pts, picture.duration
     if count == 0:
         raise DataLoss("{file} holds no picture; nothing was exported", file=path.name)
     step = Fraction(last - first, count - 1) if count > 1 else Fraction(last_duration)
     if end <= last:  # nothing says how long the last picture stands
         end = last + max(round(step), last_duration)
-    time_base = source.streams.video[0].time_base or Fraction(1)
     frame = max(step, Fraction(last_duration))
     duration_us, frame_us = (round(length * time_base * US) for length in (end - first, frame))
     return Measured(first, time_base, duration_us, frame_us, count)

@@ -6,29 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evidence.deeds import Deeds
+from evidence.documents import Document
 from evidence.manifest import Part
 from evidence.report import write_report
+from evidence.report_sheets import write_pdf
 from evidence.stills import RECIPE, Still, most_of_a_camera, take_stills
 from evidence.viewer import write_viewer
 from storage.clock import rfc3339
 from storage.vocabulary import Span
 
 
-def add_papers(bag: Path, asked: Span, parts: Sequence[Part], documents: dict[str, Any]) -> None:
-    """Write them into the folder that becomes the payload, from the bundle's JSON documents.
+def add_papers(
+    bag: Path, asked: Span, parts: Sequence[Part], manifest: dict[str, Any],
+    gaps: Sequence[Document], deeds: Deeds,
+) -> None:  # fmt: skip
+    """Write them into the folder that becomes the payload, from the bundle's documents.
 
-    The manifest in `documents` learns of the stills. OSError when the disk refuses.
+    `manifest` learns of the stills. OSError when the disk refuses.
     """
-    from evidence.report_pdf import write_pdf  # 0.3 s that no other command has to wait
-
-    manifest, gaps, custody = (documents[f"{n}.json"] for n in ("manifest", "gaps", "custody"))
     most = most_of_a_camera(len(parts))
     for part, camera in zip(parts, manifest["cameras"], strict=True):
         taken, failed = take_stills(part.plan, part.sources, asked, bag / "stills", most)
         camera["stills"] = [_still(one) for one in taken]
         camera["stills_failed"] = [rfc3339(at_us) for at_us in failed]
-    write_report(bag / "report.html", manifest, gaps, custody)
-    write_pdf(bag / "report.pdf", bag, manifest, gaps, custody)
+    write_report(bag / "report.html", manifest, gaps, deeds)
+    write_pdf(bag / "report.pdf", bag, manifest, gaps, deeds)
     write_viewer(bag / "viewer.html", manifest, gaps)
 
 

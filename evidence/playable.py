@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -61,6 +62,7 @@ class Playable:
     held: tuple[Span, ...]  # gaps bridged by the picture before them
     audio: str | None  # codec carried over
     audio_left_out: str | None  # codec MP4 cannot carry
+    credentials: str | None = None  # name of the C2PA manifest in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ def _cut_run(
         with av.open(str(open_path), "w", format="mp4", options=MP4) as target:
             writer = _Writer(target, carries_audio)
             begun = writer.write(run, asked, tick)
-        differs = writer.differs(measure(open_path)) if begun else None
+        with ThreadPoolExecutor(1) as beside:  # hashing lets this thread run
+            hashed = beside.submit(sha256_file, open_path)
+            differs = writer.differs(measure(open_path)) if begun else None
     except av.error.FFmpegError as error:
         open_path.unlink(missing_ok=True)
         if error.errno in DISK_REFUSES:
@@ -131,7 +135,7 @@ def _cut_run(
     path = _free_name(folder, f"{camera}_{_stamp(span.start_us)}_{_stamp(span.end_us)}")
     open_path.rename(path)
     return Playable(
-        path, span, path.stat().st_size, sha256_file(path), originals, tuple(writer.held),
+        path, span, path.stat().st_size, hashed.result(), originals, tuple(writer.held),
         codec.audio if carries_audio else None, None if carries_audio else codec.audio,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from storage.seals import (
     key_id_of,
     leaf_of,
     public_pem,
+    seals_over,
     signing_key,
     unsealed,
     verify_inclusion,
@@ -60,28 +61,32 @@ def _open(directory: DataDirectory, plan: Plan) -> list[str]:
 
 
 def proofs(directory: DataDirectory, tx: Connection, plan: Plan) -> dict[str, Any]:
-    """Facts, path and seal of each original. DataLoss when a row is not what was sealed."""
-    wanted = {segment.id: segment for segment in plan.segments()}
-    items: list[dict[str, Any]] = []
-    seals: dict[tuple[str, int], Seal] = {}
-    for proof in inclusion_proofs(tx, list(wanted)):
-        seal = proof.seal
-        _require_unchanged(wanted.pop(proof.facts["id"]), proof)
-        seals[seal.camera, seal.number] = seal
-        items.append(
-            {"facts": _facts(proof), "seal": seal.number, "index": proof.index,
-             "path": list(proof.path)}
-        )  # fmt: skip
-    rest = [_facts_of(segment) for segment in wanted.values()]
-    items += [{"facts": facts, "seal": None} for facts in rest]
+    """Facts, path and seal of each original: `segments` is read once, within `tx`.
+
+    DataLoss when a row is not what was sealed, also while it is read.
+    """
+    seals = seals_over(tx, [segment.id for segment in plan.segments()])
     return {
         "leaf": LEAF,
         "node": NODE,
         "seal": SEAL,
-        "keys": _keys(directory, list(seals.values())),
-        "seals": [_seal(seal) for _, seal in sorted(seals.items())],
-        "segments": sorted(items, key=lambda item: str(item["facts"]["id"])),
+        "keys": _keys(directory, seals),
+        "seals": [_seal(seal) for seal in seals],
+        "segments": _items(tx, plan),
     }
+
+
+def _items(tx: Connection, plan: Plan) -> Iterator[dict[str, Any]]:
+    """Seal by seal; last, what no seal holds."""
+    wanted = {segment.id: segment for segment in plan.segments()}
+    for proof in inclusion_proofs(tx, list(wanted)):
+        _require_unchanged(wanted.pop(proof.facts["id"]), proof)
+        yield {
+            "facts": _facts(proof), "seal": proof.seal.number, "index": proof.index,
+            "path": list(proof.path),
+        }  # fmt: skip
+    for segment in wanted.values():
+        yield {"facts": _facts_of(segment), "seal": None}
 
 
 def _require_unchanged(segment: Segment, proof: Proof) -> None:

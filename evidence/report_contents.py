@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from evidence.absences import CAUSE_WORDS, SEAM
+from evidence.deeds import Deeds
+from evidence.documents import Document
 from evidence.local_time import offset_text, offsets
 from evidence.report_blocks import Block, Cell, Facts, Line, Pictures, Table, Title, Words
 from evidence.report_words import CLOCK_WORDS, DEED_WORDS, REASON_WORDS, TOOL_NAMES
@@ -16,7 +17,6 @@ from storage.clock import US, local_text, parse_time
 from storage.i18n import N_, tr
 from storage.vocabulary import Span
 
-Document = Mapping[str, Any]
 MOST_PIECES = 3  # of a segment, each with its own correction
 BY_HAND = (
     "python3 verify.py\n\n"
@@ -25,7 +25,7 @@ BY_HAND = (
 
 
 def contents(
-    manifest: Document, gaps: Sequence[Document], custody: Document, lang: str,
+    manifest: Document, gaps: Iterable[Document], deeds: Deeds, lang: str,
     *, most_rows: int, most_stills: int,
 ) -> Iterator[Block]:  # fmt: skip
     """All of the report, from what the bundle's JSON files say."""
@@ -33,10 +33,11 @@ def contents(
     asked = _span(manifest["requested"])
     zones = sorted({str(camera["tz"]) for camera in manifest["cameras"]})
     yield from _heading(manifest, asked, zones, lang)
+    lost = gaps_by_camera(gaps)
     for camera in manifest["cameras"]:
-        own = [one for one in gaps if one["camera"] == camera["camera"] and one["cause"] != SEAM]
+        own = lost.get(camera["camera"], [])
         yield from _Camera(camera, own, asked, lang, most_rows, most_stills).blocks()
-    yield from _custody(custody["rows"], lang, most_rows)
+    yield from _custody(deeds, lang, most_rows)
     yield Title(2, say(N_("How to check this bundle")))
     yield Words(
         say(
@@ -58,6 +59,15 @@ def contents(
             )
         )
     )
+
+
+def gaps_by_camera(gaps: Iterable[Document]) -> dict[str, list[Document]]:
+    """Those that people are told of, by the camera's short name."""
+    found: dict[str, list[Document]] = {}
+    for one in gaps:
+        if one["cause"] != SEAM:
+            found.setdefault(one["camera"], []).append(one)
+    return found
 
 
 def _heading(manifest: Document, asked: Span, zones: list[str], lang: str) -> Iterator[Block]:
@@ -162,6 +172,8 @@ class _Camera:
             (N_("Place"), one["site"]),
             (N_("Site class"), say(N_("class {n}"), n=one["site_class"])),
             (N_("GB code"), one["gb_code"]),
+            (N_("Department"), one["department"]),
+            (N_("Vendor"), one["vendor"]),
             (N_("Address"), one["address"]),
             (N_("Position"), where),
             (N_("View direction"), view),
@@ -270,9 +282,11 @@ class _Camera:
                 silent = N_("sound ({codec}) is in the originals only")
                 text += f"; {say(silent, codec=one['audio_left_out'])}"
             rows.append([self._when(one), [*_file(one), Line(text, "dim")]])
-        known = {segment["sha256"]: segment for segment in self.camera["segments"]}
-        for one in refused[: self.most_rows]:
-            first, last = (known[one["originals"][i]["sha256"]] for i in (0, -1))
+        shown = refused[: self.most_rows]
+        ends = {one["originals"][i]["sha256"] for one in shown for i in (0, -1)}
+        found = {one["sha256"]: one for one in self.camera["segments"] if one["sha256"] in ends}
+        for one in shown:
+            first, last = (found[one["originals"][i]["sha256"]] for i in (0, -1))
             text = say(
                 N_("No playable copy, originals: {count}; {reason}"),
                 count=len(one["originals"]), reason=say(REASON_WORDS[one["reason"]]),
@@ -323,14 +337,9 @@ class _Camera:
         ]
 
 
-def _custody(rows: Sequence[Document], lang: str, most_rows: int) -> Iterator[Block]:
+def _custody(deeds: Deeds, lang: str, most_rows: int) -> Iterator[Block]:
     """Who did what with this footage, how often."""
     say = partial(tr, lang=lang)
-    deeds: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
-        at = deeds.setdefault((row["action"], row["actor"]), [0, row["ts_us"], row["ts_us"]])
-        at[0] += 1
-        at[1], at[2] = min(at[1], row["ts_us"]), max(at[2], row["ts_us"])
     yield Title(2, say(N_("Custody")))
     yield Words(
         say(
@@ -346,10 +355,10 @@ def _custody(rows: Sequence[Document], lang: str, most_rows: int) -> Iterator[Bl
         [
             [Line(say(DEED_WORDS[action]) if action in DEED_WORDS else action)],
             [Line(actor)],
-            [Line(str(count))],
-            [Line(utc_text(first_us)), *([Line(utc_text(last_us))] if last_us != first_us else [])],
+            [Line(str(deed.count))],
+            [Line(utc_text(us)) for us in dict.fromkeys((deed.first_us, deed.last_us))],
         ]
-        for (action, actor), (count, first_us, last_us) in list(deeds.items())[:most_rows]
+        for (action, actor), deed in list(deeds.items())[:most_rows]
     ]
     more = len(deeds) - most_rows
     yield Table(

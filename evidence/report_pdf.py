@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,12 +19,9 @@ from PIL import Image
 from pylopdf_fonts_zh_cn import sans_path
 
 from evidence.report_blocks import Block, Cell, Facts, Line, Pictures, Table, Title, Words
-from evidence.report_contents import Document, contents
-from storage.clock import parse_time, to_datetime
+from evidence.report_sheets import Sheets
+from storage.clock import to_datetime
 
-# Nobody reads a thousand pages: the JSON files have every row, and each table says how many more.
-MOST_ROWS, MOST_ROWS_OF_ALL = 60, 600
-MOST_STILLS, MOST_STILLS_OF_ALL = 4, 48
 THUMBNAIL = (640, 480)  # pixels; the JPEG in stills/ has more
 FONT = "report"
 MARGIN_MM, LABEL_MM, PAD_MM, PICTURE_MM = 15, 38, 1.2, (87, 49)
@@ -47,19 +46,14 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
     </rdf:Description>
   </rdf:RDF>
 </x:xmpmeta>"""
-LANGUAGES = {"zh": "中文", "en": "English"}
+NAMES = {"zh": "中文", "en": "English"}
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # tells every table it subsets
 
 
-def write_pdf(
-    path: Path, folder: Path, manifest: Document, gaps: Sequence[Document], custody: Document
-) -> None:
-    """The report as PDF; stills are read from `folder`. The same bundle gives the same bytes."""
-    cameras = max(1, len(manifest["cameras"]))
-    rows = max(5, min(MOST_ROWS, MOST_ROWS_OF_ALL // cameras))
-    stills = max(1, min(MOST_STILLS, MOST_STILLS_OF_ALL // cameras))
-    title, made = f"Hindsight {manifest['export']}", to_datetime(parse_time(manifest["made"]))
+def print_sheets(path: Path, folder: Path, printed: Sheets) -> None:
+    """As PDF; 40 MB of fonts are in memory meanwhile."""
+    title, made = f"Hindsight {printed.export}", to_datetime(printed.made_us)
     paper = _Paper(title)
     paper.set_title(title)
     paper.set_creation_date(made.replace(microsecond=0))
@@ -67,11 +61,9 @@ def write_pdf(
     paper.set_xmp_metadata(
         XMP.format(title=title, producer=paper.producer, made=made.isoformat(timespec="seconds"))
     )
-    for lang, name in LANGUAGES.items():
+    for lang, name in NAMES.items():
         paper.begin(name)
-        for block in contents(
-            manifest, gaps, custody, lang, most_rows=rows, most_stills=stills
-        ):  # fmt: skip
+        for block in printed.blocks[lang]:
             paper.put(block, folder)
     path.write_bytes(paper.output())
 
@@ -278,3 +270,16 @@ def _thumbnail(path: Path) -> io.BytesIO:
         picture.save(small, "JPEG", quality=80)
     small.seek(0)
     return small
+
+
+def _main(path: str, folder: str) -> int:
+    try:
+        print_sheets(Path(path), Path(folder), pickle.load(sys.stdin.buffer))
+    except OSError as error:
+        print(error.errno, file=sys.stderr)  # noqa: T201  the parent reads it
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:]))

@@ -21,6 +21,7 @@ DEED_WORDS = {
     "clock.correct": N_("corrected the clock"),
     "delete": N_("deleted footage"),
     "export": N_("exported"),
+    "export.fetched": N_("downloaded a bundle"),
     "export.sealed": N_("finished an export"),
     "hold.add": N_("put a hold on it"),
     "hold.release": N_("released a hold"),
@@ -28,4 +29,7 @@ DEED_WORDS = {
     "view": N_("looked at it"),
 }
 # Of the manifest's `tool`, whose parts go by their own names in every language.
-TOOL_NAMES = {"version": "Hindsight", "python": "Python", "pyav": "PyAV", "bagit": "bagit"}
+TOOL_NAMES = {
+    "version": "Hindsight", "python": "Python", "pyav": "PyAV", "ffmpeg": "FFmpeg",
+    "bagit": "bagit", "cryptography": "cryptography",
+}  # fmt: skip

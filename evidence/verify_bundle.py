@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import codecs
 import hashlib
 import json
 import locale
@@ -21,9 +22,10 @@ import struct
 import sys
 import unicodedata
 import zipfile
+import zlib
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice, product
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import IO, Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035
 
@@ -82,7 +84,8 @@ WORDS = {
     "signed": ("Signed. SHA-256 of the certificate, to compare with the one you were given: {sha256}; it calls itself “{subject}”", "已签名。证书 SHA-256，请与另行告知您的核对：{sha256}；证书自称“{subject}”"),
     "not_signed": ("Unsigned: nothing in here shows who made it.", "未签名：包内没有任何内容能表明由谁制作。"),
     "stamped": ("A time stamp over the fingerprint says {time}. This program cannot check who gave it; openssl can: openssl ts -verify -digest {fingerprint} -in timestamp.tsr -CAfile AUTHORITY.pem", "有对指纹的时间戳，称时间为 {time}。本程序无法核验时间戳由谁签发，可用 openssl：openssl ts -verify -digest {fingerprint} -in timestamp.tsr -CAfile 机构根证书.pem"),
-    "sealed": ("Originals under a signed seal: {sealed} of {segments}. Key of the seals, to compare with the archive's, if you were told: {keys}", "属于已签名封签的原始文件：{sealed} / {segments}。封签密钥，如另行告知过您档案的密钥，请核对：{keys}"),
+    "sealed": ("Originals under a signed seal: {sealed} of {originals}. Key of the seals, to compare with the archive's, if you were told: {keys}", "属于已签名封签的原始文件：{sealed} / {originals}。封签密钥，如另行告知过您档案的密钥，请核对：{keys}"),
+    "unsealed": ("Under no seal, so nothing shows since when the archive has it: {path}", "不属于任何封签，无从证明档案自何时起存有此文件：{path}"),
     "no_bundle": ("There is no {path}.", "{path} 不存在。"),
     "not_bundle": ("{path} is not an evidence bundle.", "{path} 不是证据包。"),
 }  # fmt: skip
@@ -104,7 +107,7 @@ class Verdict(NamedTuple):
     findings: list[Finding]
     signer: Signer | None = None  # None: unsigned, or the signature does not hold
     stamped: str | None = None  # what the time stamp claims; its own signature was not checked
-    proven: Proven | None = None
+    sealed: Sealed | None = None  # None: some original does not lie under its seal
 
 
 class Signer(NamedTuple):
@@ -115,12 +118,12 @@ class Signer(NamedTuple):
     key: bytes  # Ed25519
 
 
-class Proven(NamedTuple):
-    """How many originals lie under a signed seal, and the seals' keys."""
+class Sealed(NamedTuple):
+    """Which originals lie under a signed seal."""
 
-    sealed: int
-    segments: int
-    keys: list[str]  # SHA-256 of the raw public key
+    originals: int
+    keys: list[str]  # of their seals: SHA-256 of the raw public key
+    unsealed: list[str]  # files of those that no seal holds; nothing shows that they are old
 
 
 class NotABundle(ValueError):
@@ -139,17 +142,17 @@ def describe(finding: Finding, lang: str = "en") -> str:
 
 
 def verify(
-    path: Path, fingerprint: str | None = None, known: Mapping[str, str] | None = None,
+    path: Path, fingerprint: str | None = None, hashes: Mapping[str, str] | None = None,
     certificate: str | None = None,
 ) -> Verdict:  # fmt: skip
     """Check the bundle at `path`; with `fingerprint`, also that it is the bundle meant, with
     `certificate` (its SHA-256), that it was signed by whom it should be.
 
-    `known`: hashes just computed from the same bytes, which are then not read again.
+    `hashes`: file → SHA-256 as just computed from the same bytes, which are not read again then.
     FileNotFoundError when nothing is there, NotABundle when it is something else.
     """
     if path.is_dir():
-        return verify_tree(_folder(path), fingerprint, known or {}, certificate)
+        return verify_tree(_folder(path), fingerprint, hashes or {}, certificate)
     if path.exists() and not path.is_file():
         raise NotABundle(path)
     with path.open("rb") as raw:
@@ -160,11 +163,11 @@ def verify(
     except Exception as error:  # on hostile bytes zipfile raises every kind there is
         return Verdict(None, 0, [Finding("unreadable", path.name, str(error))])
     with archive:
-        return verify_tree(_zip(archive), fingerprint, known or {}, certificate)
+        return verify_tree(_zip(archive), fingerprint, hashes or {}, certificate)
 
 
 def verify_tree(
-    tree: Tree, fingerprint: str | None, known: Mapping[str, str], certificate: str | None = None
+    tree: Tree, fingerprint: str | None, hashes: Mapping[str, str], certificate: str | None = None
 ) -> Verdict:
     """The same of files wherever they lie."""
     findings = list(tree.findings)
@@ -173,7 +176,7 @@ def verify_tree(
         try:
             if tree.sizes[name] > MOST_TEXT and name in TEXTS:
                 raise ValueError(f"{tree.sizes[name]} > {MOST_TEXT}")
-            actual[name] = known.get(name) or _sha256(tree, name)
+            actual[name] = hashes.get(name) or _sha256(tree, name)
         except Exception as error:  # on hostile bytes decoders raise every kind there is
             actual[name] = UNREADABLE
             findings.append(Finding("unreadable", name, str(error)))
@@ -181,8 +184,8 @@ def verify_tree(
     found, payload, due = _hashes(tree, actual, signed)
     signer = signed.signer if signed and due.get(CERTIFICATE) == actual.get(CERTIFICATE) else None
     bad = {name for finding in findings + found for name in (finding.path, finding.other)}
-    proven: list[Proven] = []
-    found += _statements(tree, payload, actual, bad, due, signer, proven)
+    sealed: list[Sealed] = []
+    found += _statements(tree, payload, actual, bad, due, signer, sealed)
     seal = actual.get(TAGS)
     stamped = None
     if STAMP in due and not {STAMP, TAGS} & bad:
@@ -194,7 +197,7 @@ def verify_tree(
     ):
         if given is not None and re.sub(r"[:\s]", "", given).lower() != here:
             findings.insert(0, Finding(kind, here, given.strip()))
-    return Verdict(seal, len(actual), findings + found, signer, stamped, next(iter(proven), None))
+    return Verdict(seal, len(actual), findings + found, signer, stamped, next(iter(sealed), None))
 
 
 class Tree(NamedTuple):
@@ -244,7 +247,7 @@ def _zip(archive: zipfile.ZipFile) -> Tree:
         one for one in archive.infolist()
         if not one.is_dir() or one.file_size or ".." in one.filename.split("/")
     ]  # fmt: skip
-    findings += _hidden(archive)
+    findings += hidden_members(archive)
     # The bundle is the folder with most marks of one.
     marked = [(f"/{member.filename}", mark) for member in members for mark in MARKS]
     roots = [name[1 : -len(mark)] for name, mark in marked if name.endswith(f"/{mark}")]
@@ -268,7 +271,7 @@ def _zip(archive: zipfile.ZipFile) -> Tree:
     return Tree(sizes, findings, lambda name: archive.open(real[name]))
 
 
-def _hidden(archive: zipfile.ZipFile) -> Iterator[Finding]:
+def hidden_members(archive: zipfile.ZipFile) -> Iterator[Finding]:
     """What a program that reads a zip from its beginning would unpack and its directory does not
     list: members must follow one another, from the first byte to the directory."""
     end, slack = 0, 0
@@ -454,7 +457,7 @@ def _compare(
 
 def _statements(
     tree: Tree, payload: dict[str, str], actual: dict[str, str], bad: set[str],
-    due: dict[str, str], signer: Signer | None, proven: list[Proven],
+    due: dict[str, str], signer: Signer | None, sealed: list[Sealed],
 ) -> list[Finding]:  # fmt: skip
     """What the documents say, against the bag and against each other; changed ones say nothing."""
     said: dict[str, Any] = {}
@@ -462,7 +465,8 @@ def _statements(
     for name in (MANIFEST, GAPS, CUSTODY, PROOFS):
         if name in actual and name not in bad:
             try:
-                said[name] = json.loads(_text(tree, name))
+                with tree.open(name) as source:
+                    said[name] = read_document(source)
             except (ValueError, RecursionError) as error:
                 findings.append(Finding("malformed", name, str(error)))
         elif name not in actual and name not in bad:  # the lists were made anew without it
@@ -475,7 +479,7 @@ def _statements(
             lambda: _promises(said[MANIFEST], due, signer) if TAGS not in bad else iter(()),
         ),
         ((MANIFEST,), lambda: _clocks(said[MANIFEST])),
-        ((PROOFS, MANIFEST), lambda: _proofs(said[PROOFS], said[MANIFEST], proven)),
+        ((PROOFS, MANIFEST), lambda: _proofs(said[PROOFS], said[MANIFEST], sealed)),
         ((GAPS, MANIFEST), lambda: _spans(said[MANIFEST], said[GAPS])),
         ((CUSTODY,), lambda: _custody(said[CUSTODY])),
     ]
@@ -497,7 +501,7 @@ def _described(manifest: Any, payload: dict[str, str], sizes: dict[str, int]) ->
     described = set()
     for camera in manifest["cameras"]:
         own = {segment["sha256"] for segment in camera["segments"]}
-        for item in camera["segments"] + camera["playable"] + camera["stills"]:
+        for item in chain(camera["segments"], camera["playable"], camera["stills"]):
             name = unicodedata.normalize("NFC", item["file"])
             described.add(name)
             if payload and payload.get(name) != item["sha256"]:
@@ -533,12 +537,14 @@ def _links(manifest: Any) -> Iterator[Finding]:
 def _spans(manifest: Any, gaps: Any) -> Iterator[Finding]:
     """Per camera: recorded and missing spans are disjoint and make up the requested span."""
     start, end = _span(manifest["requested"])
-    known = {camera["camera"] for camera in manifest["cameras"]}
-    for name in sorted({gap["camera"] for gap in gaps} - known):
+    listed: dict[str, list[tuple[int, int]]] = {}
+    for gap in gaps:
+        listed.setdefault(gap["camera"], []).append(_span(gap))
+    for name in sorted(listed.keys() - {camera["camera"] for camera in manifest["cameras"]}):
         yield Finding("span", GAPS, name)
     for camera in manifest["cameras"]:
         pieces = [_span(segment) for segment in camera["segments"]]
-        holes = [_span(gap) for gap in gaps if gap["camera"] == camera["camera"]]
+        holes = listed.get(camera["camera"], [])
         kept, lost = _union(pieces, start, end), sum(last - first for first, last in holes)
         whole = _union(pieces + holes, start, end)
         if kept + lost != end - start or whole != end - start:
@@ -578,6 +584,8 @@ def _promises(manifest: Any, due: dict[str, str], signer: Signer | None) -> Iter
         yield Finding("unsigned", CERTIFICATE)
     elif signature and signer and signature["certificate_sha256"] != signer.sha256:
         yield Finding("contradiction", CERTIFICATE, "SHA-256")
+    elif signature and signer and signature["subject"] != signer.subject:
+        yield Finding("contradiction", CERTIFICATE, "subject")
     if stamp and stamp["made"] and STAMP not in due:
         yield Finding("missing", STAMP)
 
@@ -595,12 +603,12 @@ def _clocks(manifest: Any) -> Iterator[Finding]:
                     yield Finding("clock", segment["file"])
 
 
-def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Finding]:
+def _proofs(proofs: Any, manifest: Any, sealed: list[Sealed]) -> Iterator[Finding]:
     """Each original's facts lie under a root that some key signed, and are the manifest's."""
     raws = [base64.b64decode(key["public_key"].split("-----")[2])[-32:] for key in proofs["keys"]]
     keys = {_text_hash(raw): raw for raw in raws}
     seals: dict[tuple[str, int], Any] = {}
-    broken, sealed, count, used = False, 0, 0, set()
+    broken, count, used, unsealed = False, 0, set(), []
     for seal in sorted(proofs["seals"], key=lambda one: (one["camera"], one["number"])):
         name, before = (
             (seal["camera"], seal["number"]),
@@ -624,34 +632,47 @@ def _proofs(proofs: Any, manifest: Any, proven: list[Proven]) -> Iterator[Findin
         seals[name], broken = seal, broken or bool(wrong)
         if wrong:
             yield Finding("seal", f"{name[0]} {name[1]}", wrong)
-    items = {item["facts"]["id"]: item for item in proofs["segments"]}
+    due: dict[str, tuple[str, bytes]] = {}  # id → file, what the manifest says
     for camera in manifest["cameras"]:
         for segment in camera["segments"]:
-            item, count = items.pop(segment["id"], None), count + 1
-            wrong = "–" if item is None else _unlike(camera["camera"], segment, item["facts"])
-            if item and not wrong and item["seal"] is not None:
-                seal, sealed = seals[item["facts"]["camera"], item["seal"]], sealed + 1
-                leaf = _text_hash(b"\0" + _canonical({**item["facts"], "format": 1}))
-                root = root_from_path(leaf, item["index"], seal["segments"], item["path"])
-                used.add(seal["key_id"])
-                wrong = "" if root == seal["root"] else "Merkle"
-            broken = broken or bool(wrong)
-            if wrong:
-                yield Finding("proof", segment["file"], wrong)
-    for left in sorted(items):
-        yield Finding("proof", left, "–")
-    if not broken and not items:
-        proven.append(Proven(sealed, count, sorted(used)))
+            if segment["id"] in due:
+                broken = True
+                yield Finding("proof", segment["file"], "–")
+            due[segment["id"]] = segment["file"], _said(camera["camera"], segment)
+    count = len(due)
+    for item in proofs["segments"]:
+        file, said = due.pop(item["facts"]["id"], (item["facts"]["id"], b""))
+        wrong = _unlike(json.loads(said), item["facts"]) if said else "–"
+        if not wrong and item["seal"] is None:
+            unsealed.append(file)
+        elif not wrong:
+            seal = seals[item["facts"]["camera"], item["seal"]]
+            leaf = _text_hash(b"\0" + _canonical({**item["facts"], "format": 1}))
+            root = root_from_path(leaf, item["index"], seal["segments"], item["path"])
+            used.add(seal["key_id"])
+            wrong = "" if root == seal["root"] else "Merkle"
+        broken = broken or bool(wrong)
+        if wrong:
+            yield Finding("proof", file, wrong)
+    for file, _ in due.values():
+        yield Finding("proof", file, "–")
+    if not broken and not due:
+        sealed.append(Sealed(count, sorted(used), sorted(unsealed)))
 
 
-def _unlike(camera: str, segment: Any, facts: Any) -> str:
-    """The first fact that the manifest tells otherwise than what was sealed; '' when none."""
+def _said(camera: str, segment: Any) -> bytes:
+    """What the manifest tells of an original, under the names it was sealed with; and its end."""
     start, end = _span(segment)
     clock = segment["clock"]
-    said = {
+    return _canonical({
         **{name: segment[name] for name in FACTS}, "camera": camera, "start_us": start, "created_us": _us(segment["closed"]),
-        "clock_source": clock["source"], "clock_error_us": round(clock["error_s"] * 1e6),
-    }  # fmt: skip
+        "clock_source": clock["source"], "clock_error_us": round(clock["error_s"] * 1e6), "end_us": end,
+    })  # fmt: skip
+
+
+def _unlike(said: Any, facts: Any) -> str:
+    """The first fact that the manifest tells otherwise than what was sealed; '' when none."""
+    end = said.pop("end_us")
     wrong = [name for name in sorted(said) if said[name] != facts[name]]
     if not 0 <= facts["end_us"] - end <= SILENCE_US:
         wrong.append("end_us")
@@ -823,6 +844,137 @@ def _text(tree: Tree, name: str) -> str:
         return source.read().decode("utf-8", "replace")
 
 
+# JSON, of which a long list does not stand in memory as objects: a week's would be 150 MB.
+
+LONG = ("segments", "originals", "rows", "")  # lists by their key; "": the document itself is one
+DEEPEST, CHUNK, BATCH = 40, 1 << 16, 256
+
+
+class Rows:
+    """A list that is kept as compressed text and read again whenever it is gone through."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._open: list[str] = []
+
+    def add(self, text: str) -> None:
+        """One more row, as JSON."""
+        self._open.append(text)
+        if len(self._open) == BATCH:
+            self.close()
+
+    def close(self) -> None:
+        """Pack what is not packed yet."""
+        if self._open:
+            self._packed.append(zlib.compress(f"[{','.join(self._open)}]".encode(), 1))
+            self._open = []
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self._packed:
+            yield from json.loads(zlib.decompress(batch))
+
+
+def read_document(source: IO[bytes], chunk: int = CHUNK) -> Any:
+    """One JSON document, read so many bytes at a time; ValueError when it is none. Lists of LONG
+    come as `Rows`."""
+    reader = _Reader(source, chunk)
+    value = reader.value("", 0)
+    if reader.peek():
+        raise ValueError("extra data")
+    return value
+
+
+def _may_go_on(value: Any, after: str) -> bool:
+    """Whether what was read so far is the beginning of a value; `after`: what is there of the rest.
+
+    Of "3600." that is cut here, 3600 is a whole number.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return not after or (number and len(after) < 32 and not after.strip("0123456789.eE+-"))
+
+
+class _Reader:
+    """Goes through JSON by its brackets; what lies between them is Python's to read."""
+
+    def __init__(self, source: IO[bytes], chunk: int) -> None:
+        self._source, self._chunk = source, chunk
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._text, self._at, self._ended = "", 0, False
+        self._read = json.JSONDecoder().raw_decode
+
+    def peek(self) -> str:
+        """The next character that is no blank; '' at the end."""
+        while True:
+            while self._at < len(self._text):
+                if self._text[self._at] not in " \t\r\n":
+                    return self._text[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def _more(self, size: int = 0) -> bool:
+        raw = self._source.read(size or self._chunk)
+        self._ended = not raw
+        text = self._decode(raw, self._ended)
+        self._text, self._at = self._text[self._at :] + text, 0
+        return bool(raw or text)
+
+    def _take(self, wanted: str) -> str:
+        found = self.peek()
+        if not found or found not in wanted:
+            raise ValueError(f"{found!r} where one of {wanted!r} is due")
+        self._at += 1
+        return found
+
+    def _whole(self) -> tuple[Any, str]:
+        """The next value as a whole, and its text."""
+        self.peek()
+        size = self._chunk
+        while True:
+            try:
+                value, end = self._read(self._text, self._at)
+                if self._ended or not _may_go_on(value, self._text[end : end + 32]):
+                    break
+            except ValueError:
+                if self._ended:
+                    raise
+            self._more(size)
+            size *= 2  # a value of many megabytes is not begun anew for every few of them
+        text, self._at = self._text[self._at : end], end
+        return value, text
+
+    def value(self, key: str, depth: int) -> Any:
+        """The next value, that of `key`."""
+        opening = self.peek()
+        if opening not in ("{", "[") or depth > DEEPEST:
+            return self._whole()[0]
+        self._at += 1
+        if opening == "{":
+            return dict(self._members(depth))
+        if key not in LONG:
+            return [self.value("-", depth + 1) for _ in self._items("]")]
+        rows = Rows()
+        for _ in self._items("]"):
+            rows.add(self._whole()[1])
+        rows.close()
+        return rows
+
+    def _members(self, depth: int) -> Iterator[tuple[str, Any]]:
+        for _ in self._items("}"):
+            name = self._whole()[0] if self.peek() == '"' else self._take('"')
+            self._take(":")
+            yield name, self.value(name or "-", depth + 1)
+
+    def _items(self, end: str) -> Iterator[None]:
+        """Before each item of a list or object, up to its closing bracket."""
+        if self.peek() == end:
+            self._at += 1
+            return
+        yield
+        while self._take("," + end) == ",":
+            yield
+
+
 def told(verdict: Verdict, lang: str) -> list[str]:
     """The verdict in plain words, a line each."""
     count = len(verdict.findings)
@@ -846,11 +998,11 @@ def told(verdict: Verdict, lang: str) -> list[str]:
         lines.append(
             sentence("stamped", lang, time=verdict.stamped, fingerprint=verdict.fingerprint)
         )
-    if verdict.proven:
-        sealed, segments, keys = verdict.proven
-        lines.append(
-            sentence("sealed", lang, sealed=sealed, segments=segments, keys=", ".join(keys) or "–")
-        )
+    if verdict.sealed:
+        originals, keys, unsealed = verdict.sealed
+        sealed, named = originals - len(unsealed), ", ".join(keys) or "–"
+        lines.append(sentence("sealed", lang, sealed=sealed, originals=originals, keys=named))
+        lines += ["- " + sentence("unsealed", lang, path=name) for name in unsealed]
     return lines
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from evidence.absences import CAUSE_WORDS, SEAM
+from evidence.absences import CAUSE_WORDS
+from evidence.documents import Document
 from evidence.local_time import offsets
 from evidence.report import templates
-from evidence.report_contents import Document
+from evidence.report_contents import gaps_by_camera
 from evidence.report_words import REASON_WORDS
 from evidence.viewer_words import VIEWER_WORDS
 from storage.clock import US, parse_time
@@ -28,7 +29,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 ESCAPED = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
-def write_viewer(path: Path, manifest: Document, gaps: Sequence[Document]) -> None:
+def write_viewer(path: Path, manifest: Document, gaps: Iterable[Document]) -> None:
     """The page, its style, its script and what it plays, in one file; written piece by piece."""
     style, *scripts = (
         (TEMPLATES / name).read_text(encoding="utf-8") for name in ("viewer.css", *SCRIPTS)
@@ -45,15 +46,17 @@ def write_viewer(path: Path, manifest: Document, gaps: Sequence[Document]) -> No
         target.write(after)
 
 
-def _data(manifest: Document, gaps: Sequence[Document]) -> Iterator[str]:
+def _data(manifest: Document, gaps: Iterable[Document]) -> Iterator[str]:
     """What the script plays, as JSON: a segment at a time, for there may be a hundred thousand."""
+    lost = gaps_by_camera(gaps)
     for number, camera in enumerate(manifest["cameras"]):
         yield '{"cameras":[{"segments":[' if number == 0 else ',{"segments":['
         for i, one in enumerate(camera["segments"]):
             # start, end, SHA-256, file, seconds of a picture
             row = [*_us(one), one["sha256"], one["file"].removeprefix("data/"), _picture_s(one)]
             yield "," * bool(i) + _json(row)
-        yield "]," + _json(_camera(camera, gaps, manifest)).removeprefix("{")
+        own = lost.get(camera["camera"], [])
+        yield "]," + _json(_camera(camera, own, manifest)).removeprefix("{")
     yield "]," + _json(_heading(manifest)).removeprefix("{")
 
 
@@ -85,11 +88,7 @@ def _camera(camera: Document, gaps: Sequence[Document], manifest: Document) -> d
             for one in camera["playable"]
         ],
         # [start, end, cause, detail]
-        "gaps": [
-            [*_us(one), one["cause"], one["detail"] or ""]
-            for one in gaps
-            if one["camera"] == camera["camera"] and one["cause"] != SEAM
-        ],
+        "gaps": [[*_us(one), one["cause"], one["detail"] or ""] for one in gaps],
         # [start, end, microseconds to add]
         "corrected": [
             [*_us(piece), round(piece["offset_s"] * US)]

@@ -2,6 +2,8 @@
 
 COMMANDS = {
     "export": "export.command",
+    "exhibit": "exhibit.group",
+    "redact": "redact.command",
     "verify": "verify.command",
     "certificate": "certificate.group",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from evidence.content_credentials import credentials
 from evidence.signing import signer
 from storage.commandline import (
     HindsightCommand,
@@ -42,16 +43,23 @@ def group() -> None:
 def show_command(invocation: Invocation, out: Path | None, as_json: bool) -> None:
     """Nothing of it is secret."""
     who = signer(invocation.directory, invocation.actor())
+    above = credentials(invocation.directory, who, invocation.actor())
     if out is not None:
         _write(out, who.pem)
     if as_json:
-        invocation.json({**who.document(), "certificate": who.pem})
+        invocation.json(
+            {**who.document(), "certificate": who.pem, "content_credentials_root": above.root_pem,
+             "content_credentials_root_sha256": above.root_sha256}
+        )  # fmt: skip
         return
     facts = who.document()
     invocation.say(
         N_("{subject}, valid until {until}"), subject=facts["subject"], until=facts["valid_until"]
     )
     invocation.say(N_("SHA-256 of the certificate: {sha256}"), sha256=who.sha256)
+    invocation.say(
+        N_("SHA-256 of the root of content credentials: {sha256}"), sha256=above.root_sha256
+    )
     if out is None:
         click.echo(who.pem, nl=False)
     else:
