@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,6 +35,7 @@ class Chip:
     text: str
     icon: str
     without: str
+    like: str = ""  # the picture of the archive it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ class Asked:
     top: str = ""
     case: str = ""
     reason: str = ""
+    group: str = ""  # a key of GROUPS; "" is by strength
+    run: str = ""  # token of the kept answer that is shown, instead of asking anew
+    unfold: tuple[str, ...] = ()  # cameras whose moments that were held back are shown, too
 
     @property
     def anything(self) -> bool:
@@ -77,7 +83,11 @@ class Asked:
         )  # fmt: skip
 
     def address(self, **changes: Any) -> str:
-        """Query string of this search with `changes`; empty fields are left out."""
+        """Query string of this search with `changes`; empty fields are left out. What asks for
+        something else is another search: the kept answer of this one goes.
+        """
+        if not changes.keys() <= VIEW:
+            changes = {"run": "", "unfold": (), **changes}
         changed = replace(self, **changes)
         pairs: list[tuple[str, str]] = []
         for name, field in FIELDS:
@@ -87,6 +97,10 @@ class Asked:
         if not (changed.start or changed.end):
             pairs = [pair for pair in pairs if pair[0] != "tz"]  # the zone is of these times
         return "?" + urlencode(pairs)
+
+    def at(self, run: str | None) -> Asked:
+        """The same, at the address of the answer that is shown: what it links to shows that."""
+        return replace(self, run=run or "")
 
     def alike(self, camera: str, at_us: int, box: tuple[int, ...] | None) -> str:
         """Address of a search for more like a picture of the archive, with the same filters."""
@@ -173,7 +187,7 @@ class Asked:
         found += [
             Chip(
                 tr("like {picture}", picture=one.partition("#")[0]), "picture",
-                self.address(likes=_drop(self.likes, one)),
+                self.address(likes=_drop(self.likes, one)), one,
             )
             for one in self.likes
         ]  # fmt: skip
@@ -200,6 +214,10 @@ WEEKDAYS = {
     "sat": N_("Sat"), "sun": N_("Sun"),
 }  # fmt: skip
 LIGHTS = {"day": N_("by day"), "night": N_("by night")}
+GROUPS = {
+    "": N_("best first"), "time": N_("by time"), "camera": N_("by camera"),
+    "place": N_("by site"),
+}  # fmt: skip
 KINDS = {"frame": N_("whole pictures"), "region": N_("changed parts")}
 # name in the address → field
 FIELDS: tuple[tuple[str, str], ...] = (
@@ -208,9 +226,12 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("site", "sites"), ("around", "around"), ("from", "start"), ("to", "end"), ("tz", "tz"),
     ("after", "after"), ("before", "before"), ("weekday", "weekdays"), ("light", "light"),
     ("kind", "kind"), ("least_box", "least_box"), ("top", "top"), ("case", "case"),
-    ("reason", "reason"),
+    ("reason", "reason"), ("group", "group"), ("run", "run"), ("unfold", "unfold"),
 )  # fmt: skip
-MANY = frozenset({"also", "likes", "nots", "cameras", "sites", "weekdays"})
+MANY = frozenset({"also", "likes", "nots", "cameras", "sites", "weekdays", "unfold"})
+VIEW = frozenset({"group", "run", "unfold"})  # how an answer is shown, not what is asked
+# As the player writes it where a "#" would end the address: CAMERA@TIME@x,y,w,h.
+CUT = re.compile(r"^(?P<picture>.+@[^@#]+)@(?P<box>\d+,\d+,\d+,\d+)$")
 
 
 def read(values: MultiDict[str, str], default_tz: str) -> Asked:
@@ -222,6 +243,8 @@ def read(values: MultiDict[str, str], default_tz: str) -> Asked:
             found[field] = tuple(filter(None, texts))
         else:
             found[field] = values.get(name, "").strip()
+    found["likes"] = tuple(CUT.sub(r"\g<picture>#\g<box>", text) for text in found["likes"])
+    found["group"] = found["group"] if found["group"] in GROUPS else ""
     found["weekdays"] = tuple(_day_name(day) for day in found["weekdays"])
     found["tz"] = found["tz"] or default_tz
     for field in ("start", "end"):
@@ -291,9 +314,12 @@ def _shown(text: str, tz: str) -> str:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        raise Invalid("{text} is not a number", text=text[:40]) from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise Invalid("{text} is not a number", text=text[:40])
+    return found
 
 
 def _drop(values: tuple[str, ...], one: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-SEGMENTS = "segments"  # cache/segments/<segment id>/<file>
 
 
 def get_or_make(path: Path, make: Callable[[Path], None]) -> Path:
@@ -36,11 +35,10 @@ def get_or_make(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def sweep(cache: Path, kept: Iterable[str]) -> int:
+def sweep(folder: Path, kept: Iterable[str]) -> int:
     """Remove what was derived from segments that are not in `kept`; how many folders."""
     alive = set(kept)
     removed = 0
-    folder = cache / SEGMENTS
     for each in folder.iterdir() if folder.is_dir() else ():
         if each.name not in alive:
             shutil.rmtree(each, ignore_errors=True)

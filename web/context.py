@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from storage.access import Access, access_of
 from storage.directory import DataDirectory
+from storage.login_sessions import Vouched
+from storage.rights import Verb, may
 from storage.vocabulary import Actor, User
 from web.sessions import NotLoggedIn
 
@@ -39,6 +41,11 @@ def session_token() -> str:
     return cast(str, g.session_token)
 
 
+def vouched() -> Vouched | None:
+    """What a login provider vouched for when this session was opened."""
+    return cast("Vouched | None", g.get("vouched"))
+
+
 def actor(case_id: str | None = None, reason: str | None = None) -> Actor:
     """Who the audit row of this request names."""
     came_with = g.get("api_token")
@@ -51,6 +58,11 @@ def access(tx: Connection) -> Access:
     """What who asks may do now, with which cameras; an API token narrows it."""
     found, scope = access_of(tx, user().name, now_us()), user().scope
     return found if scope is None else replace(found, verbs=found.verbs & scope)
+
+
+def knows_folders() -> bool:
+    """Whether who asks looks after the archive, and is told where on the disks it lies."""
+    return may(user(), Verb.MANAGE) or may(user(), Verb.ADMINISTER)
 
 
 def now_us() -> int:

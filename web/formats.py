@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Any
 
 from flask import Flask
-from flask_babel import format_date, format_decimal, format_percent
+from flask_babel import format_date, format_decimal, format_percent, get_locale
 from markupsafe import Markup, escape
 
 from storage.clock import local_text, rfc3339
 from storage.commands.gaps import CAUSES
 from storage.commands.status import STATES as storage_states
+from storage.completeness import FLOOR, TARGET
 from storage.events import SENTENCES, EventKind
 from storage.i18n import N_, tr
 from storage.logs import redact
@@ -26,9 +28,9 @@ def init_formats(app: Flask) -> None:
     app.jinja_env.filters.update(
         moment=moment, span=span_text, size=size_text, day=day_text, number=number_text,
         percent=percent_text, cause=cause_text, event=event_text, state=state_text, rfc3339=rfc3339,
-        redact=redact, prose=prose, local=local_text,
+        redact=redact, prose=prose, local=local_text, days=days_text,
     )  # fmt: skip
-    app.jinja_env.globals.update(strength=strength)
+    app.jinja_env.globals.update(strength=strength, counted=counted, N_=N_)
 
 
 def moment(us: int, tz: str, *, css: str = "") -> Markup:
@@ -76,9 +78,29 @@ def number_text(value: float, digits: int = 0) -> str:
     return str(format_decimal(round(value, digits), format=pattern))
 
 
+def counted(n: int, one: str, many: str, **fields: Any) -> str:
+    """`n` things, in the plural form that the language has for them; `{n}` with its separators.
+
+    `one` and `many` are message ids: write `counted(n, N_("{n} gap"), N_("{n} gaps"))`.
+    """
+    locale = get_locale()
+    is_one = locale is not None and locale.plural_form(n) == "one"
+    return tr(one if is_one else many, n=number_text(n), **fields)
+
+
+def days_text(days: float) -> str:
+    """A number of days; decimals only where they are no whole ones."""
+    if not days % 1:
+        return counted(int(days), N_("{n} day"), N_("{n} days"))
+    return tr("{n} days", n=number_text(days, 1))
+
+
 def percent_text(share: float) -> str:
-    """0…1 as per cent; never rounded up to 100."""
-    return str(format_percent(min(share, 0.999) if share < 1 else 1, format="#,##0.#%"))
+    """0…1 as per cent; never rounded up to 100, nor to a line of the programme that it misses."""
+    shown = min(1, round(share, 3))
+    if any(share < line <= shown for line in (FLOOR, TARGET, 1)):
+        shown -= 0.001
+    return str(format_percent(shown, format="#,##0.#%"))
 
 
 def day_text(day: date) -> str:

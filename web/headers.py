@@ -31,6 +31,11 @@ HEADERS = {
 }
 
 
+def content_security(pictures_of: str) -> str:
+    """The policy of a page that may load pictures of one more origin, which the settings name."""
+    return CONTENT_SECURITY.replace("img-src 'self'", f"img-src 'self' {pictures_of}")
+
+
 def init_headers(app: Flask) -> None:
     """Add them after every request."""
     app.after_request(_add)
@@ -44,5 +49,5 @@ def _add(response: Response) -> Response:
         # What a person was shown must not come back from a shared machine's cache.
         response.headers["Cache-Control"] = "no-store"
     if g.get("user") is not None:
-        response.headers.add("Vary", "Cookie")
+        response.vary.update(("Cookie", "Authorization"))
     return response

@@ -25,7 +25,7 @@ from storage.errors import Unavailable
 from storage.media import BUFFER_BYTES, Media
 from storage.reading import Footage
 from storage.vocabulary import Segment
-from web.cache import SEGMENTS, get_or_make
+from web.cache import get_or_make
 
 # What Media Source Extensions of some browser take in MP4; each browser still says for itself.
 STREAMED = {"h264": "avc1.640028", "hevc": "hvc1.1.6.L123.B0", "av1": "av01.0.08M.08",
@@ -143,7 +143,7 @@ def _layout(media: Media, _mtime_ns: int) -> Playable | None:
 
 def _view(directory: DataDirectory, segment: Segment, original: Media) -> Media:
     """A view of footage that is encrypted is, too: with its volume's key."""
-    target = directory.cache / SEGMENTS / segment.id / "view.mp4"
+    target = directory.made_of_segments / segment.id / "view.mp4"
 
     def make(unfinished: Path) -> None:
         sealer = Sealer(original.key()) if original.key and original.is_encrypted else None

@@ -13,15 +13,19 @@ from sqlalchemy import Connection
 
 from storage import audit, timeline
 from storage.access import access_of
+from storage.approvals_needed import Approvals
 from storage.clock import US, rfc3339
 from storage.directory import DataDirectory
-from storage.errors import NotFound, Unavailable
+from storage.errors import DataLoss, NotFound, Unavailable
+from storage.i18n import tr
 from storage.purpose import require_look, without_case
-from storage.reading import footage_of_all
+from storage.reading import Footage, footage_of_all, unmasked
+from storage.register import camera_by_id
 from storage.rights import Verb
 from storage.segments import neighbours, segments
-from storage.vocabulary import Actor, Camera, Gap, Segment
-from web.playable import Playable, is_streamed, playable
+from storage.vocabulary import Actor, Camera, Gap, Segment, Span
+from web.masked import Preview, served
+from web.playable import Playable, is_streamed
 
 BEFORE_US = 60 * US  # footage offered before the asked instant
 AFTER_US = 900 * US  # and after it; the player asks again when it comes to the end
@@ -35,6 +39,7 @@ class Hole:
     start_us: int
     end_us: int
     cause: str | None
+    said: bool = False  # `cause` is a sentence already, and no key of formats.CAUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,13 @@ class Opening:
     camera: Camera
     at_us: int  # the asked instant, moved onto footage where there was none
     streamed: bool  # False: still pictures only
+    transcoded: bool  # a preview, masked for everybody: the browser lacks its codec
     segments: list[Segment]
     holes: list[Hole]  # between and just before the segments
     before_us: int | None  # an instant in the footage before the first segment
     after_us: int | None  # and after the last
-    files: tuple[Playable, ...] = ()  # what to serve of each segment; () for stills
+    files: tuple[Playable | Preview, ...] = ()  # what to serve of each segment; () for stills
+    readable: tuple[Footage, ...] = ()  # the segments, with their privacy zones
 
     @property
     def start_us(self) -> int:
@@ -62,9 +69,12 @@ class Opening:
 
 
 def record_look(
-    directory: DataDirectory, actor: Actor, action: str, camera: Camera, start_us: int, end_us: int
-) -> None:
+    directory: DataDirectory, actor: Actor, action: str, camera: Camera, start_us: int,
+    end_us: int, *, masks: bool = False,
+) -> None:  # fmt: skip
     """Commit the audit row of a look before its bytes leave (invariant 10).
+
+    `masks`: what zones hide is hidden from whoever looks, too, so that the row names none.
 
     Denied, NotFound, Conflict: who looks may not play this camera, or not for this case.
     """
@@ -72,11 +82,17 @@ def record_look(
 
     def look(tx: Connection) -> None:
         access = access_of(tx, actor.name, now_us)
-        access.require(Verb.PLAY, camera)
-        require_look(tx, directory.settings.search, access, actor, Verb.PLAY, [camera])
+        now = camera_by_id(tx, camera.id)  # it may have moved, or become sensitive, meanwhile
+        access.require(Verb.PLAY, now)
+        span, detail = Span(start_us, end_us), {"from": rfc3339(start_us), "to": rfc3339(end_us)}
+        whole = Span(start_us, max(end_us, start_us + 1))  # an instant is of a segment, too
+        approved = require_look(
+            tx, directory.settings, access, actor, Verb.PLAY, [now], span
+        )  # fmt: skip
         audit.record(
             tx, actor, action, camera.slug, at_us=now_us,
-            detail={"from": rfc3339(start_us), "to": rfc3339(end_us)},
+            detail=detail | ({"approvals": approved} if approved else {})
+            | ({} if masks else unmasked(tx, actor, [now], whole, now_us)),
         )  # fmt: skip
 
     directory.ledger.write_together(look)
@@ -86,16 +102,19 @@ def record_view(
     directory: DataDirectory, actor: Actor, cameras: Sequence[Camera]
 ) -> frozenset[int]:
     """Commit the row for newest pictures shown on a board; keys of the cameras whose picture may
-    be shown. A board has no case of its own: where one is demanded, the player asks for it."""
+    be shown. A board has no case of its own: where one is demanded, as for what a second person
+    has to approve, the player asks for it."""
     now_us = directory.clock.now_us()
 
     def look(tx: Connection) -> frozenset[int]:
         access = access_of(tx, actor.name, now_us)
+        approvals = Approvals(tx, directory.settings.access, access, None)
         shown = [
             one
             for one in cameras
             if access.may(Verb.PLAY, one)
             and without_case(directory.settings.search, access, Verb.PLAY, [one])
+            and approvals.allow(Verb.PLAY, one, None)
         ]
         if shown:
             slugs = [one.slug for one in shown]
@@ -108,30 +127,76 @@ def record_view(
 
 
 def open_recording(
-    directory: DataDirectory, actor: Actor, camera: str, at_us: int, codecs: Collection[str] | None
-) -> Opening:
-    """Find the footage around `at_us`, audit the look, and say what can be served of it."""
+    directory: DataDirectory, actor: Actor, camera: str, at_us: int,
+    codecs: Collection[str] | None, *, previews: bool = False,
+) -> Opening:  # fmt: skip
+    """Find the footage around `at_us`, audit the look, and say what can be served of it.
+
+    `previews`: of what the browser does not play, a preview that is encoded anew. A file that is
+    gone is a hole. DataLoss: nothing around the instant is there any more.
+    """
     with directory.ledger.read() as tx:
         access = access_of(tx, actor.name, directory.clock.now_us())
-        found = opening(tx, access.camera(tx, Verb.PLAY, camera), at_us, codecs)
-    record_look(directory, actor, "play", found.camera, found.start_us, found.end_us)
+        chosen = access.camera(tx, Verb.PLAY, camera)
+        approvals = Approvals(tx, directory.settings.access, access, actor.case_id)
+        found = opening(tx, chosen, at_us, codecs, approvals.spans(Verb.PLAY, chosen))
+    # Read first: a zone that is added between the two is named, and no address sees through it.
+    readable = footage_of_all(directory, [row.id for row in found.segments], actor, Verb.PLAY)
+    anew = previews and not found.streamed
+    record_look(
+        directory, actor, "play", found.camera, found.start_us, found.end_us, masks=anew
+    )  # fmt: skip
+    found = _there(replace(found, readable=tuple(readable)))
+    if anew:
+        masked = tuple(one.as_masked() for one in found.readable)
+        found = replace(found, streamed=True, transcoded=True, readable=masked)
     if not found.streamed:
         return found
-    readable = footage_of_all(directory, [row.id for row in found.segments], actor, Verb.PLAY)
     try:
-        return replace(found, files=tuple(playable(directory, one) for one in readable))
+        return replace(
+            found,
+            files=tuple(
+                served(directory, one, transcoded=found.transcoded) for one in found.readable
+            ),
+        )
     except Unavailable:
         # No stream can be made of one of them; its pictures can still be looked at.
         return replace(found, streamed=False)
 
 
+def _there(found: Opening) -> Opening:
+    """`found` without the segments whose files are gone: each of them is a hole that says so."""
+    here, holes, lost = [], list(found.holes), None
+    for one in found.readable:
+        try:
+            one.require_there()
+            here.append(one)
+        except DataLoss as error:
+            lost = lost or error
+            said = tr("its file is gone: {path}", path=one.segment.path)
+            holes.append(Hole(one.segment.start_us, one.segment.end_us, said, said=True))
+    if lost is None:
+        return found
+    if not here:
+        raise lost
+    at_us = found.at_us
+    on = next((one for one in here if one.segment.end_us > at_us), here[-1]).segment
+    return replace(
+        found, readable=tuple(here), segments=[one.segment for one in here],
+        holes=sorted(holes, key=lambda hole: hole.start_us),
+        at_us=min(max(at_us, on.start_us), max(on.start_us, on.end_us - 1)),
+    )  # fmt: skip
+
+
 def opening(
-    tx: Connection, camera: Camera, at_us: int, codecs: Collection[str] | None = None
-) -> Opening:
+    tx: Connection, camera: Camera, at_us: int, codecs: Collection[str] | None = None,
+    approved: Sequence[Span] | None = None,
+) -> Opening:  # fmt: skip
     """Footage around `at_us`, or the nearest after it, or the last before.
 
     `codecs` are what the browser plays (None: all that any browser does). The run stops where the
-    way of playing changes. NotFound when the camera has no footage at all.
+    way of playing changes, and where what is `approved` (None: all) ends. NotFound when
+    the camera has no footage at all.
     """
     before, after = neighbours(tx, camera.id, at_us)
     here = before if before is not None and before.end_us > at_us else after or before
@@ -149,10 +214,11 @@ def opening(
     if index is None:
         rows, index = [here], 0
     streamed = _plays(here, codecs)
+    ways = [(_plays(row, codecs), _is_inside(row, approved)) for row in rows]
     first = last = index
-    while first > 0 and _plays(rows[first - 1], codecs) == streamed:
+    while first > 0 and ways[first - 1] == ways[index]:
         first -= 1
-    while last + 1 < len(rows) and _plays(rows[last + 1], codecs) == streamed:
+    while last + 1 < len(rows) and ways[last + 1] == ways[index]:
         last += 1
     run = rows[first : last + 1]
     end_us = max(row.end_us for row in run)
@@ -162,6 +228,7 @@ def opening(
         camera=camera,
         at_us=at_us,
         streamed=streamed,
+        transcoded=False,
         segments=run,
         holes=_holes(tx, camera, run, earlier, later),
         before_us=None if earlier is None else max(earlier.start_us, earlier.end_us - US),
@@ -171,6 +238,12 @@ def opening(
 
 def _plays(segment: Segment, codecs: Collection[str] | None) -> bool:
     return is_streamed(segment) and (codecs is None or segment.codec in codecs)
+
+
+def _is_inside(row: Segment, approved: Sequence[Span] | None) -> bool:
+    return approved is None or any(
+        row.start_us < span.end_us and row.end_us > span.start_us for span in approved
+    )
 
 
 def _holes(

@@ -7,23 +7,36 @@ from collections.abc import Callable, Iterable
 
 from storage.clock import US, rfc3339
 from storage.vocabulary import Segment
+from web.masked import Preview
 from web.playable import Playable
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 
 
 def playlist(
-    footage: Iterable[tuple[Segment, Playable]],
+    footage: Iterable[tuple[Segment, Playable | Preview]],
     address: Callable[[Segment], str],
     init_address: Callable[[Segment], str],
+    piece_address: Callable[[Segment, int], str],
 ) -> str:
-    """One discontinuity and one EXT-X-MAP a segment, one byte range and its UTC a piece."""
+    """One discontinuity and one EXT-X-MAP a segment, one byte range and its UTC a piece; of a
+    preview an address a piece."""
     body: list[str] = []
     longest = 1.0
     for segment, file in footage:
-        uri = address(segment)
         if body:
             body.append("#EXT-X-DISCONTINUITY")
+        if isinstance(file, Preview):
+            body.append(f'#EXT-X-MAP:URI="{init_address(segment)}"')
+            for number, (start_us, end_us) in enumerate(file.pieces):
+                longest = max(longest, (end_us - start_us) / US)
+                body += [
+                    f"#EXT-X-PROGRAM-DATE-TIME:{rfc3339(segment.start_us + start_us)}",
+                    f"#EXTINF:{(end_us - start_us) / US:.6f},",
+                    piece_address(segment, number),
+                ]
+            continue
+        uri = address(segment)
         if file.edited:
             body.append(f'#EXT-X-MAP:URI="{init_address(segment)}"')
         else:

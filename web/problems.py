@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from storage.errors import HindsightError
 from storage.i18n import N_, current_language, tr
 from web.access import is_machine
+from web.approvals import request_address
 
 log = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
@@ -46,8 +47,8 @@ def init_problems(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def problem(kind: str, status: int, detail: str) -> Response:
-    """An RFC 9457 document."""
+def problem(kind: str, status: int, detail: str, request_at: str | None = None) -> Response:
+    """An RFC 9457 document. `request_at`: the page where an approval can be asked for."""
     document = {
         "type": f"urn:hindsight:problem:{kind}",
         "title": tr(TITLES.get(kind, TITLES["error"])),
@@ -55,23 +56,29 @@ def problem(kind: str, status: int, detail: str) -> Response:
         "detail": detail,
         "instance": request.path,
     }
+    if request_at is not None:
+        document["request_at"] = request_at
     response = make_response(json.dumps(document, ensure_ascii=False), status)
     response.content_type = PROBLEM_TYPE
     return response
 
 
-def _answer(kind: str, status: int, detail: str) -> Response:
+def _answer(kind: str, status: int, detail: str, request_at: str | None = None) -> Response:
     if is_machine(request.path):
-        return problem(kind, status, detail)
+        return problem(kind, status, detail, request_at)
     title = tr(TITLES.get(kind, TITLES["error"]))
-    page = render_template("error.html", title=title, detail=detail, status=status)
+    page = render_template(
+        "error.html", title=title, detail=detail, status=status, request_at=request_at
+    )
     return make_response(page, status)
 
 
 def _known(error: HindsightError) -> Response:
     if error.http_status >= 500:
         log.error("%s: %s", request.path, error)
-    return _answer(error.kind, error.http_status, error.text(current_language()))
+    return _answer(
+        error.kind, error.http_status, error.text(current_language()), request_address(error)
+    )
 
 
 def _forged(_error: CSRFError) -> Response:

@@ -14,17 +14,23 @@ from flask import Flask
 from waitress.server import create_server
 
 from search import runs
+from search.engine import engine_of
 from search.keeper import Keeper
 from search.standing import follow
 from storage.directory import DataDirectory
-from storage.errors import Invalid, Unavailable
+from storage.errors import HindsightError, Invalid, Unavailable
 from storage.segments import iterate
-from web import cache, exports, uploads
-from web.blueprints.searches import jobs
+from web import cache, redactions, uploads
+from web.app import close_app
+from web.exporting import runner
 
 log = logging.getLogger(__name__)
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for every request that waits
 HOUSEKEEPING_S = 3600.0
 HEADER_BYTES = 131_072  # a query of 10,000 characters in an address, percent-encoded, still fits
+# A browser keeps up to six connections: 50 people need three times what waitress takes by itself,
+# and who came too late would wait until somebody else's is closed.
+CONNECTIONS, BACKLOG = 1000, 1024
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -41,14 +47,18 @@ def serve(
         server = create_server(
             app, sockets=[listener], threads=settings.threads, ident=None,
             max_request_body_size=settings.upload_bytes + (1 << 20),
-            max_request_header_size=HEADER_BYTES, clear_untrusted_proxy_headers=True,
+            max_request_header_size=HEADER_BYTES,
+            connection_limit=CONNECTIONS, backlog=BACKLOG,
+            asyncore_use_poll=True,  # select() takes no more than 1,024 files, of all kinds
+            clear_untrusted_proxy_headers=False,  # web.proxies sees to them
         )  # fmt: skip
         stopping = threading.Event()
         keeper = threading.Thread(target=_keep_house, args=(directory, stopping), daemon=True)
         previous = {each: signal.signal(each, _stop) for each in SIGNALS}
-        exports.sweep(directory)
+        redactions.sweep(directory)
+        runner(app).start()
         keeper.start()
-        threading.Thread(target=_warm, daemon=True).start()
+        threading.Thread(target=_warm, args=(directory,), daemon=True).start()
         threading.Thread(target=follow, args=(directory, stopping), daemon=True).start()
         shards = Keeper(directory)
         shards.start()
@@ -58,7 +68,7 @@ def serve(
         finally:
             stopping.set()
             shards.stop()
-            jobs(app).close()  # what still searches is told so, and noted as stopped
+            close_app(app)
             server.close()
             for each, handler in previous.items():
                 signal.signal(each, handler)
@@ -79,7 +89,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -104,15 +114,13 @@ def _stop(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _warm() -> None:
-    """Import the libraries of the model now: the first question would wait seconds for them.
-
-    The model itself is left to the engine, which knows which one and loads it once.
-    """
+def _warm(directory: DataDirectory) -> None:
+    """Load the model now: the first question would wait seconds for it."""
     try:
         import_module("open_clip")
-    except ImportError as error:
-        log.warning("the model's library could not be loaded ahead of the first search: %s", error)
+        engine_of(directory).warm()
+    except (ImportError, HindsightError) as error:  # a question will say it to who asks
+        log.warning("the model could not be loaded ahead of the first search: %s", error)
 
 
 def _keep_house(directory: DataDirectory, stopping: threading.Event) -> None:
@@ -121,7 +129,7 @@ def _keep_house(directory: DataDirectory, stopping: threading.Event) -> None:
         try:
             with directory.ledger.read() as tx:
                 kept = {segment.id for segment in iterate(tx)}
-            cache.sweep(directory.cache, kept)
+            cache.sweep(directory.made_of_segments, kept)
             uploads.sweep(directory)
             runs.keep_house(directory)
         except Exception as error:

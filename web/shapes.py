@@ -31,6 +31,9 @@ class Problem(_Told):
     status: int
     detail: str
     instance: str
+    request_at: str | None = Field(
+        None, description="where a browser asks for the approval that is missing"
+    )
 
 
 class Login(_Asked):
@@ -109,6 +112,7 @@ class ExportBody(_Asked):
     to: Time
     case: str | None = None
     reason: str | None = None
+    search: str | None = Field(None, description="token of the search that found it")
 
 
 class Camera(_Told):
@@ -133,6 +137,7 @@ class Camera(_Told):
     address: str | None
     vendor: str | None
     retention: str | None
+    sensitive: bool = Field(description="looking at it takes a second person's approval")
     created: Time
 
 
@@ -206,7 +211,7 @@ class VolumeStatus(_Told):
     """A volume now; sizes in bytes."""
 
     name: str
-    root: str
+    root: str | None = Field(description="null: for who may change cameras only")
     total: int | None
     free: int | None
     floor: int
@@ -238,6 +243,9 @@ class Coverage(_Told):
     index_lag_s: float | None
     model: str | None
     generation: int | None
+    unapproved: list[str] = Field(
+        [], description="cameras that were not searched: a second person has to approve it"
+    )
 
 
 class Best(_Told):

@@ -12,7 +12,7 @@ from storage.errors import Invalid
 from storage.i18n import N_, tr
 from storage.status import StripKind, StripPiece, day_strip, local_day
 from storage.vocabulary import Camera, Span
-from web.formats import cause_text, number_text, span_text
+from web.formats import cause_text, counted, span_text
 
 WIDTH = 1000.0  # units of the drawing, whatever the span
 THINNEST = 1.6  # a gap of one second in a day must still be seen
@@ -140,10 +140,8 @@ def _summary(pieces: Sequence[StripPiece]) -> str:
             return tr("nothing recorded")
         return tr("{length} recorded, no gap", length=span_text(recorded_us / US))
     missing_us = sum(piece.end_us - piece.start_us for piece in gaps)
-    length, missing = span_text(recorded_us / US), span_text(missing_us / US)
-    if len(gaps) == 1:
-        return tr("{length} recorded, {missing} missing in 1 gap", length=length, missing=missing)
-    return tr(
-        "{length} recorded, {missing} missing in {n} gaps",
-        length=length, missing=missing, n=number_text(len(gaps)),
+    return counted(
+        len(gaps), N_("{length} recorded, {missing} missing in {n} gap"),
+        N_("{length} recorded, {missing} missing in {n} gaps"),
+        length=span_text(recorded_us / US), missing=span_text(missing_us / US),
     )  # fmt: skip

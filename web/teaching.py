@@ -9,7 +9,7 @@ from storage.directory import DataDirectory
 from storage.generations import active_generation
 from storage.i18n import N_, tr
 from storage.segments import kept_time
-from web.formats import number_text, span_text
+from web.formats import counted, span_text
 
 EXAMPLES = (
     N_("a red car"),
@@ -31,13 +31,13 @@ def kept_text(directory: DataDirectory, cameras: Collection[int] | None) -> str:
         generation = active_generation(tx)
     if not count:
         return tr("No footage is kept yet; record or import some, then index it.")
-    length, shown = span_text(duration_us / US), number_text(count)
+    kept = counted(
+        count, N_("{length} kept in {n} recording"), N_("{length} kept in {n} recordings"),
+        length=span_text(duration_us / US),
+    )  # fmt: skip
     if generation is None:
-        return tr(
-            "{length} kept in {n} recordings; nothing is indexed yet (`hindsight index` does it).",
-            length=length, n=shown,
-        )  # fmt: skip
+        return tr("{kept}; nothing is indexed yet (`hindsight index` does it).", kept=kept)
     return tr(
-        "{length} kept in {n} recordings; searched with {model}, generation {number}.",
-        length=length, n=shown, model=generation.model, number=generation.number,
+        "{kept}; searched with {model}, generation {number}.",
+        kept=kept, model=generation.model, number=generation.number,
     )  # fmt: skip

@@ -25,6 +25,7 @@ def page() -> str:
         sessions_there = sessions_of(tx, user, context.now_us(), idle_s)
     return render_template(
         "account.html", there=there, sessions=sessions_there,
+        proven=sessions.proven_lately(context.vouched(), context.now_us()),
         this=token_hash(context.session_token()),
     )  # fmt: skip
 
@@ -57,7 +58,12 @@ def _change(back: str, current: str | None) -> Response:
         if new != request.form.get("again", ""):
             raise Invalid("the two new passwords differ; type the same one twice")
         token = sessions.change_password(
-            context.directory(), context.user(), current, new, context.peer()
+            context.directory(),
+            context.user(),
+            current,
+            new,
+            context.peer(),
+            context.session_token(),
         )
     except HindsightError as error:
         flash(error.text(), "error")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, session
 from flask_wtf.csrf import generate_csrf
+from sqlalchemy import Connection
 
 from search.engine import engine_of
 from search.runs import ask
@@ -19,14 +21,14 @@ from storage.commands.gaps import document as gap_document
 from storage.commands.segments import document as segment_document
 from storage.commands.status import camera_document as camera_status
 from storage.commands.status import volume_document
+from storage.discreet import discreet_cameras, discreet_volumes, without_folders
 from storage.errors import Invalid
 from storage.register import cameras_with_credentials
 from storage.rights import Verb
 from storage.status import camera_overview, effective_state, volume_overview, warnings
 from storage.vocabulary import Camera, Span
-from web import context, exports, sessions, shapes, shapes_audit
+from web import context, sessions, shapes, shapes_audit
 from web.blueprints.auth import give_session
-from web.blueprints.export import send_bundle
 from web.openapi import Api
 from web.search_body import asked_query
 
@@ -76,7 +78,7 @@ def close_session() -> Response:
 def cameras() -> Response:
     """The register, by slug, as `camera list --json`."""
     with context.directory().ledger.read() as tx:
-        return _cameras(context.access(tx).register(tx, Verb.SEE))
+        return jsonify(_documents(tx, context.access(tx).register(tx, Verb.SEE)))
 
 
 @_api.operation("GET", "/cameras/<camera>", "One camera", answer=shapes.Camera)
@@ -84,7 +86,7 @@ def camera(camera: str) -> Response:
     """One camera by slug, name or GB code."""
     with context.directory().ledger.read() as tx:
         found = context.access(tx).camera(tx, Verb.SEE, camera)
-    return jsonify(_documents([found])[0])
+        return jsonify(_documents(tx, [found])[0])
 
 
 @_api.operation(
@@ -113,6 +115,9 @@ def gaps(query: shapes.CamerasAndSpan) -> Response:
         rows = timeline.gaps(
             tx, camera_ids=[one.id for one in chosen], from_us=from_us, to_us=to_us
         )  # fmt: skip
+    if not context.knows_folders():
+        directory = context.directory()
+        rows = [replace(row, detail=without_folders(directory, row.detail)) for row in rows]
     return jsonify([gap_document(row) for row in rows])
 
 
@@ -134,6 +139,9 @@ def status(query: shapes.CamerasAndSpan) -> Response:
         camera_overview(directory, cameras=chosen, span=span),
         volume_overview(directory),
     )
+    if not context.knows_folders():
+        overviews = discreet_cameras(directory, overviews)
+        volumes = discreet_volumes(directory, volumes)
     return jsonify(
         {
             "cameras": [camera_status(one) for one in overviews],
@@ -156,22 +164,6 @@ def search(body: shapes.SearchBody) -> Response:
     return jsonify(ask(engine_of(context.directory()), query, actor).document)
 
 
-@_api.operation(
-    "POST", "/export", "A bundle of a span, as a zip", body=shapes.ExportBody,
-    media_type="application/zip",
-)  # fmt: skip
-def export(body: shapes.ExportBody) -> Response:
-    """The bundle of a span as a zip, as `export --out x.zip`."""
-    directory = context.directory()
-    with directory.ledger.read() as tx:
-        chosen = context.access(tx).cameras(tx, Verb.EXPORT, body.camera)
-    bundle = exports.build(
-        directory, chosen, parse_time(body.from_), parse_time(body.to),
-        context.actor(body.case, body.reason),
-    )  # fmt: skip
-    return send_bundle(bundle)
-
-
 def _session(user: Any) -> dict[str, Any]:
     return {
         "user": user.name, "role": user.role.value, "lang": user.lang,
@@ -179,21 +171,16 @@ def _session(user: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cameras(found: list[Camera]) -> Response:
-    return jsonify(_documents(found))
-
-
-def _documents(found: list[Camera]) -> list[dict[str, object]]:
+def _documents(tx: Connection, found: list[Camera]) -> list[dict[str, object]]:
     now_us = context.now_us()
-    with context.directory().ledger.read() as tx:
-        known, sealed = states(tx), cameras_with_credentials(tx)
+    known, sealed = states(tx), cameras_with_credentials(tx)
     return [
         camera_document(one, effective_state(one, known.get(one.id), now_us), one.id in sealed)
         for one in found
     ]
 
 
-def _span(query: shapes.CamerasAndSpan | shapes_audit.Asked) -> tuple[int | None, int | None]:
+def _span(query: shapes.CamerasAndSpan | shapes_audit.Filter) -> tuple[int | None, int | None]:
     from_us = None if query.from_ is None else parse_time(query.from_)
     to_us = None if query.to is None else parse_time(query.to)
     if from_us is not None and to_us is not None and from_us >= to_us:

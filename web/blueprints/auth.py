@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from storage.errors import Denied
 from storage.i18n import LANGUAGES, N_, current_language, tr
 from web import context, language, sessions
-from web.access import desks_of
+from web.access import FIRST, desks_of
 
 auth = Blueprint("auth", __name__)
 THEME_COOKIE = "hindsight_theme"
 # In the order the button goes through them.
-THEMES = {"auto": N_("as the system"), "dark": N_("dark"), "light": N_("light")}
+THEMES = {"auto": N_("as the system"), "dark": N_("dark colours"), "light": N_("light colours")}
 YEAR_S = 365 * 86400
 
 
@@ -29,9 +29,10 @@ def healthz() -> Response:
 
 @auth.get("/")
 def home() -> Response:
-    """The first desk this role may work at."""
-    desks = desks_of(context.user())
-    return redirect(url_for(desks[0][0] if desks else "account.page"))
+    """The desk this role begins at."""
+    desks = [endpoint for endpoint, _ in desks_of(context.user())]
+    first = FIRST.get(context.user().role)
+    return redirect(url_for(first if first in desks else desks[0] if desks else "account.page"))
 
 
 @auth.get("/login")
@@ -95,9 +96,12 @@ def give_code() -> Response:
 @auth.post("/logout")
 def log_out() -> Response:
     """End this session, here and on the server."""
-    sessions.log_out(context.directory(), context.user(), context.session_token())
+    from web.blueprints.login_oidc import leave  # it adds its addresses to this blueprint
+
+    id_token = sessions.log_out(context.directory(), context.user(), context.session_token())
     session.clear()
-    response = redirect(url_for("auth.login"))
+    g.user = None
+    response = (leave(id_token) if id_token else None) or redirect(url_for("auth.login"))
     sessions.forget_cookie(response)
     response.delete_cookie(language.COOKIE)
     return response
@@ -137,9 +141,10 @@ def theme_label() -> str:
 
 def give_session(response: Response, token: str) -> None:
     """Set the cookie with what the settings say."""
+    settings = context.directory().settings
     sessions.set_cookie(
-        response, token, hours=context.directory().settings.web.session_hours,
-        secure=request.is_secure,
+        response, token, hours=settings.web.session_hours,
+        secure=request.is_secure or (settings.oidc.public_url or "").startswith("https:"),
     )  # fmt: skip
 
 

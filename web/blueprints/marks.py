@@ -7,14 +7,15 @@ from sqlalchemy import Connection
 
 from search import marking
 from search.engine import engine_of
-from search.kept_runs import Kept, find, note_look
-from search.kept_sight import as_seen_by
-from storage import audit, cases, marks, search_runs
+from search.kept_runs import note_look
+from storage import audit, marks
+from storage.case_sight import case_for
 from storage.errors import NotFound
 from storage.marks import Mark
-from storage.rights import Verb, may
 from web import context, shapes, shapes_marks
 from web.blueprints.api import _api as api
+from web.blueprints.searches import sees_whole
+from web.searching import readable
 
 
 @api.operation(
@@ -23,7 +24,7 @@ from web.blueprints.api import _api as api
 )  # fmt: skip
 def search_marks(token: str) -> Response:
     """As `mark TOKEN --json`."""
-    kept = _readable(token)
+    kept = readable(token)
     with context.directory().ledger.read() as tx:
         rows = _seen(tx, marks.of_query(tx, kept.query.id))
     note_look(context.directory(), kept, context.actor(), {"marks": len(rows)})
@@ -37,7 +38,7 @@ def case_marks(case: str) -> Response:
     """Of all its searches, oldest first; what is marked for several stands there several times."""
     directory = context.directory()
     with directory.ledger.write() as tx:
-        found = cases.find_case(tx, case)
+        found = case_for(tx, context.access(tx), case)
         rows = _seen(tx, marks.of_case(tx, found.id))
         who = context.actor().under(found.id, found.reason)
         detail = {"marks": len(rows)}
@@ -53,9 +54,12 @@ def case_marks(case: str) -> Response:
 )  # fmt: skip
 def put_mark(token: str, frame: str, body: shapes_marks.MarkBody) -> Response:
     """As `mark`: `frame` is `best.frame` of a moment of the answer. The last word counts."""
-    kept = _readable(token)
+    kept, actor = readable(token), context.actor()
+    with context.directory().ledger.read() as tx:
+        # A closed case shows no moment to look among.
+        marking.admit(tx, kept, actor, context.now_us())
     one = marking.with_frame(kept, frame)
-    rows = marking.mark(context.directory(), kept, [(one, body.right)], context.actor())
+    rows = marking.mark(context.directory(), kept, [(one, body.right)], actor)
     made = next(row for row in rows if row.frame_id == one.frame_id)
     return jsonify(marking.document(made))
 
@@ -65,7 +69,7 @@ def put_mark(token: str, frame: str, body: shapes_marks.MarkBody) -> Response:
 )  # fmt: skip
 def take_back_mark(token: str, frame: str) -> Response:
     """As `mark --undo`."""
-    kept = _readable(token)
+    kept = readable(token)
     if not frame.isdecimal() or len(frame) > 19:
         raise NotFound(
             "frame {frame} is not marked for search {token}; nothing was changed",
@@ -81,24 +85,15 @@ def take_back_mark(token: str, frame: str) -> Response:
 )  # fmt: skip
 def refine_search(token: str) -> Response:
     """As `search --refine`: another search, whose token stands in the answer."""
-    kept = _readable(token)
+    kept = readable(token)
     asked = marking.refine(engine_of(context.directory()), kept, context.actor())
     return jsonify(asked.document)
 
 
 def _seen(tx: Connection, rows: list[Mark]) -> list[Mark]:
-    """Who audits sees what was marked; others that of cameras they may search."""
+    """Who audits and never searches sees what was marked; others that of cameras they may
+    search."""
     user = context.user()
-    if may(user, Verb.AUDIT):
+    if sees_whole(user):
         return rows
     return marking.seen(tx, rows, user.name, context.directory())
-
-
-def _readable(token: str) -> Kept:
-    """Of a case: for everybody who may search. Otherwise for who asked; NotFound for the rest."""
-    user = context.user()
-    kept = find(context.directory(), token)
-    shared = kept.query.case_id is not None or kept.query.asked_by == user.name
-    if not (shared and may(user, Verb.SEARCH)) and not may(user, Verb.AUDIT):
-        raise NotFound(search_runs.UNKNOWN, token=token[:64])
-    return kept if may(user, Verb.AUDIT) else as_seen_by(context.directory(), kept, user.name)

@@ -27,11 +27,12 @@ def factor() -> str:
     user, directory = context.user(), context.directory()
     with directory.ledger.read() as tx:
         there = has_factor(tx, user.id)
-        waiting = None if there else second_factor.begun(tx, directory.vault(), user)
+        waiting = second_factor.begun(tx, directory.vault(), user, context.session_token())
         left = second_factor.recovery_codes_left(tx, user)
     return render_template(
         "factor.html", there=there, waiting=waiting, left=left,
-        due=sessions.factor_is_due(directory, user),
+        due=sessions.factor_is_due(directory, user, context.vouched()),
+        proven=sessions.proven_lately(context.vouched(), context.now_us()),
         picture=None if waiting is None else _qr(waiting.address),
     )  # fmt: skip
 
@@ -39,11 +40,11 @@ def factor() -> str:
 @account.post("/factor/begin")
 def begin_factor() -> Response:
     """Make a secret and show it, after the password."""
-    user, directory = context.user(), context.directory()
     try:
-        sessions.prove(directory, user, request.form.get("current", ""), context.peer())
-        with directory.ledger.write() as tx:
-            second_factor.begin(tx, directory.vault(), user, context.now_us())
+        sessions.begin_factor(
+            context.directory(), context.user(), request.form.get("current", ""), context.peer(),
+            context.session_token(),
+        )  # fmt: skip
     except HindsightError as error:
         flash(error.text(), "error")
     return redirect(url_for("account.factor"))
@@ -55,7 +56,7 @@ def confirm_factor() -> Response:
     code = request.form.get("code", "")
     try:
         codes, token = sessions.confirm_factor(
-            context.directory(), context.user(), code, context.peer()
+            context.directory(), context.user(), code, context.peer(), context.session_token()
         )
     except HindsightError as error:
         flash(error.text(), "error")
@@ -71,10 +72,14 @@ def remove_factor() -> Response:
     """Take it off, by the password and a code of it."""
     user, directory = context.user(), context.directory()
     try:
-        sessions.prove(directory, user, request.form.get("current", ""), context.peer())
+        sessions.prove(
+            directory, user, request.form.get("current", ""), context.peer(),
+            context.session_token(),
+        )  # fmt: skip
         token = sessions.remove_factor(
-            directory, user, request.form.get("code", ""), context.peer()
-        )
+            directory, user, request.form.get("code", ""), context.peer(),
+            context.session_token(),
+        )  # fmt: skip
     except HindsightError as error:
         flash(error.text(), "error")
         return redirect(url_for("account.factor"))

@@ -17,6 +17,8 @@ WORDS: dict[Verb, str] = {
     Verb.SEARCH: N_("search footage"),
     Verb.PLAY: N_("watch footage"),
     Verb.EXPORT: N_("export footage"),
+    Verb.UNMASK: N_("see what privacy zones hide"),
+    Verb.APPROVE: N_("approve what others look at"),
     Verb.HOLD: N_("hold footage"),
     Verb.MANAGE: N_("change cameras"),
     Verb.AUDIT: N_("read the audit log"),
@@ -35,8 +37,11 @@ def make_token() -> Response:
     """Make one, after the password; it is shown in this answer and never again."""
     user, directory, form = context.user(), context.directory(), request.form
     try:
-        sessions.prove(directory, user, form.get("current", ""), context.peer())
+        sessions.prove(
+            directory, user, form.get("current", ""), context.peer(), context.session_token()
+        )
         with directory.ledger.write() as tx:
+            sessions.still(tx, user, context.session_token(), context.now_us())
             made, token = api_tokens.add_token(
                 tx, user, form.get("name", ""), _verbs(form.getlist("verb")),
                 days=_days(form.get("days", "")), created_by=user.name, now_us=context.now_us(),
@@ -75,8 +80,11 @@ def _page(made: api_tokens.ApiToken | None = None, token: str = "") -> str:
     with context.directory().ledger.read() as tx:
         working = api_tokens.tokens(tx, user, works_us=context.now_us())
     return render_template(
-        "tokens.html", tokens=working, made=made, token=token,
-        verbs=[(verb, tr(WORDS[verb])) for verb in Verb if verb in RIGHTS[user.role]],
+        "tokens.html", proven=sessions.proven_lately(context.vouched(), context.now_us()),
+        tokens=working, made=made, token=token,
+        verbs=[
+            (verb, tr(WORDS[verb])) for verb in Verb if verb in RIGHTS[user.role] - api_tokens.NEVER
+        ],
         words_of=lambda one: [tr(WORDS[verb]) for verb in one.verbs], most=api_tokens.LONGEST_DAYS,
     )  # fmt: skip
 

@@ -1,98 +1,92 @@
-// The search desk: cards by keyboard, playing beside them, pictures pasted or dropped.
+// The search desk: cards by keyboard, playing beside them; its parts are modules of their own.
+import "./answer.js";
+import { showHits } from "./density.js";
+import { close as closeFilm } from "./film.js";
+import "./marking.js";
 import { isTyping } from "./page.js";
 import { Player } from "./player.js";
-import { say } from "./words.js";
+import "./query-picture.js";
+import "./running.js";
 
-const cards = [...document.querySelectorAll(".card[data-us]")];
 const pane = document.querySelector("[data-player]");
 const player = pane && new Player(pane);
-const form = document.getElementById("ask");
+const cards = () => [...document.querySelectorAll("#results .card[data-us]")];
 
-function choose(card, play) {
-  for (const other of cards) other.removeAttribute("aria-current");
+function choose(card, play, us = Number(card.dataset.us)) {
+  for (const other of cards()) other.removeAttribute("aria-current");
   card.setAttribute("aria-current", "true");
-  const { camera, tz, us, box, case: number, reason } = card.dataset;
-  const hit = { us: Number(us), box: box ? box.split(",").map(Number) : null };
+  const { camera, tz, box, case: number, reason } = card.dataset;
+  const hit = { us: Number(card.dataset.us), box: box ? box.split(",").map(Number) : null };
   pane.querySelector("[data-part=page]").href = card.href;
-  player.open({ camera, tz, case: number, reason, hit }, hit.us, { play });
-  history.replaceState(null, "", `#${encodeURIComponent(camera)}@${us}`);
+  player.open({ camera, tz, case: number, reason, hit }, us, { play });
+  history.replaceState(null, "", `#${encodeURIComponent(camera)}@${card.dataset.us}`);
 }
 
-for (const card of cards) {
-  card.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // a new tab is meant
-    event.preventDefault();
-    choose(card, true);
-  });
+document.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // a new tab is meant
+  const still = event.target.closest?.(".film a");
+  const card = still ? still.closest("li").querySelector(".card") : event.target.closest?.("a.card[data-us]");
+  if (!card || !pane) return;
+  event.preventDefault();
+  if (still) closeFilm();
+  choose(card, true, still ? Number(still.dataset.at) : undefined);
+});
+
+// The card that lies beyond this one in a direction, also across headings.
+function beyond(here, key, all) {
+  const at = all.indexOf(here);
+  if (key === "ArrowLeft") return all[Math.max(0, at - 1)];
+  if (key === "ArrowRight") return all[Math.min(all.length - 1, at + 1)];
+  const own = here.getBoundingClientRect();
+  const way = key === "ArrowDown" ? 1 : -1;
+  const measured = all.map((card) => [card, card.getBoundingClientRect()]);
+  const rows = measured.filter(([, box]) => (box.top - own.top) * way > 4);
+  if (!rows.length) return here;
+  const nearest = Math.min(...rows.map(([, box]) => Math.abs(box.top - own.top)));
+  const row = rows.filter(([, box]) => Math.abs(Math.abs(box.top - own.top) - nearest) < 4);
+  row.sort((a, b) => Math.abs(a[1].left - own.left) - Math.abs(b[1].left - own.left));
+  return row[0][0];
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!cards.length || isTyping(event.target) || event.shiftKey || event.altKey || event.ctrlKey) return;
-  if (event.target.closest?.(".track, dialog, .menu")) return;
-  const columns = getComputedStyle(cards[0].closest("ul")).gridTemplateColumns.split(" ").length;
-  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
-  if (!by) return;
+  if (!/^Arrow/.test(event.key) || isTyping(event.target)) return;
+  if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.target.closest?.(".track, dialog, .menu, .density, [data-keys]")) return;
+  const all = cards();
+  if (!all.length) return;
   event.preventDefault();
-  const here = cards.indexOf(document.activeElement.closest?.(".card"));
-  const next = here < 0 ? 0 : Math.min(cards.length - 1, Math.max(0, here + by));
-  cards[next].focus();
+  const here = document.activeElement.closest?.(".moments > li")?.querySelector(".card");
+  (here ? beyond(here, event.key, all) : all[0]).focus();
 });
 
-// A reload finds the chosen card again.
-const [, slug, us] = location.hash.match(/^#(.+)@(\d+)$/) ?? [];
-const again = cards.find((card) => card.dataset.camera === decodeURIComponent(slug ?? "") && card.dataset.us === us);
-if (again) choose(again, false);
+// A chip's menu is opened to fill in its first field; on a touch screen the keyboard would cover it.
+document.addEventListener("toggle", (event) => {
+  const menu = event.target;
+  if (!menu.open || !menu.matches?.(".filters .menu") || !matchMedia("(hover: hover)").matches) return;
+  menu.querySelector(".panel input:not([type=hidden]), .panel select")?.focus();
+}, true);
 
-// Pictures: chosen, pasted or dropped; sent at once, so that the address can name them.
-const chooser = document.getElementById("picture");
-const box = form?.querySelector(".ask-box");
-
-async function send(file) {
-  const status = document.getElementById("picture-status");
-  if (!file?.type.startsWith("image/")) {
-    status.textContent = say("not_picture");
-    return;
-  }
-  status.textContent = say("uploading");
-  const body = new FormData();
-  body.append("picture", file);
-  const token = document.querySelector("meta[name=csrf-token]").content;
-  try {
-    const response = await fetch(form.dataset.upload, {
-      method: "POST", body, headers: { "X-CSRF-Token": token, Accept: "application/json" },
-    });
-    const answer = await response.json();
-    if (!response.ok) {
-      status.textContent = answer.detail;
-      return;
-    }
-    form.elements.image.value = answer.token;
-    form.requestSubmit();
-  } catch {
-    status.textContent = say("offline");
-  }
-}
-
-chooser?.addEventListener("change", () => chooser.files[0] && send(chooser.files[0]));
-document.querySelector("[data-choose]")?.addEventListener("click", () => chooser.click());
-document.addEventListener("paste", (event) => {
-  const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-  if (file) {
-    event.preventDefault();
-    send(file);
+// A long list of places is sifted by what is typed.
+document.addEventListener("input", (event) => {
+  const sieve = event.target.dataset?.sift;
+  if (!sieve) return;
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const item of event.target.closest(".panel").querySelectorAll(`${sieve} li`)) {
+    item.hidden = !item.textContent.toLowerCase().includes(wanted);
   }
 });
-for (const name of ["dragenter", "dragover"]) {
-  document.addEventListener(name, (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    box?.classList.add("over");
-  });
+
+// A reload, and another grouping, find the chosen card again.
+function again(open) {
+  const [, slug, us] = location.hash.match(/^#(.+)@(\d+)$/) ?? [];
+  const card = cards().find((one) => one.dataset.us === us && one.dataset.camera === decodeURIComponent(slug ?? ""));
+  if (card && open) choose(card, false);
+  else card?.setAttribute("aria-current", "true");
 }
-document.addEventListener("dragleave", (event) => event.relatedTarget ?? box?.classList.remove("over"));
-document.addEventListener("drop", (event) => {
-  box?.classList.remove("over");
-  if (!event.dataTransfer?.files.length) return;
-  event.preventDefault();
-  send(event.dataTransfer.files[0]);
+
+again(true);
+document.addEventListener("answer", () => {
+  const strip = document.querySelector("#about [data-density]");
+  if (strip) showHits(strip, cards().map((card) => Number(card.dataset.us)));
+  again(!player?.source);
 });

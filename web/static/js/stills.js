@@ -104,11 +104,15 @@ export class Stills {
   async #show(us) {
     const segment = this.#segmentAt(us);
     const at = Math.round(Math.min(Math.max(us, segment.start_us) + SLIP_US, segment.end_us - 1));
-    const response = await fetch(`${segment.still}&at=${at}`);
+    const response = await fetch(`${segment.still}&at=${at}`).catch(() => null);
     if (this.closed) return false;
+    if (!response) {
+      this.on.failed("", 0);
+      return false;
+    }
     if (!response.ok) {
       const problem = await response.json().catch(() => ({}));
-      this.on.failed(problem.detail ?? `HTTP ${response.status}`);
+      this.on.failed(problem.detail ?? `HTTP ${response.status}`, response.status);
       return false;
     }
     const address = URL.createObjectURL(await response.blob());

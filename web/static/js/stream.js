@@ -21,6 +21,7 @@ export function loadLibrary() {
   });
   return library;
 }
+const AGAIN = [0, 200, 206, 502, 503, 504]; // HTTP codes after which hls.js asks again; 0: none
 
 export class Stream {
   // on: {time(us), playing(bool), hole(hole), end(direction), failed(text)}
@@ -70,10 +71,14 @@ export class Stream {
       this.offsets.set(frag.cc, initPTS / timescale);
       this.#settle();
     });
+    let failed = false;
     hls.on(Hls.Events.ERROR, (_, data) => {
-      if (!data.fatal) return;
-      this.on.failed(data.response?.code ? `HTTP ${data.response.code}` : data.details);
-      hls.destroy();
+      // What is refused or gone stays so; hls.js would ask again, and wait longer each time.
+      const code = data.response?.code ?? 0;
+      if (failed || (!data.fatal && AGAIN.includes(code))) return;
+      failed = true;
+      hls.stopLoad(); // the picture stays
+      this.on.failed(code ? `HTTP ${code}` : data.details, data.type === Hls.ErrorTypes.NETWORK_ERROR ? code : null);
     });
     hls.attachMedia(this.video);
     hls.loadSource(opening.playlist);
@@ -81,6 +86,21 @@ export class Stream {
 
   get nowUs() {
     return this.shown === null ? this.target : this.toUs(this.shown);
+  }
+
+  // Where it is, between two pictures; null while nothing is loaded.
+  get positionUs() {
+    if (this.video.paused && this.target !== null && this.target !== undefined) return this.target;
+    return this.pieces?.length ? this.toUs(this.video.currentTime) : null;
+  }
+
+  // It plays, but what comes next has not arrived.
+  get waiting() {
+    return this.video.readyState < 3;
+  }
+
+  get ended() {
+    return this.video.ended;
   }
 
   get playing() {
@@ -272,8 +292,8 @@ export class Stream {
       this.seen = true;
       if (this.pieces?.length) {
         this.shown = mediaTime;
+        this.#crossed(this.#numberAt(mediaTime)); // first: what is left may not be a time any more
         this.on.time(this.toUs(mediaTime));
-        this.#crossed(this.#numberAt(mediaTime));
       }
       this.video.requestVideoFrameCallback(seen);
     };

@@ -14,7 +14,7 @@ function share(us, start, end) {
 }
 
 export class Strips {
-  // on: {seek(us), failed(text)}; the camera is told by `follow`
+  // on: {seek(us), failed(text), glance(track, share)}; the camera is told by `follow`
   constructor(root, on) {
     this.root = root;
     this.on = on;
@@ -37,7 +37,10 @@ export class Strips {
       if (!track || !steps || event.shiftKey || this.us === undefined) return;
       event.preventDefault();
       event.stopPropagation();
-      on.seek(this.us + steps * Number(track.dataset.step) * 1e6);
+      const us = this.us + steps * Number(track.dataset.step) * 1e6;
+      on.seek(us);
+      const [start, end] = ends(track);
+      if (us >= start && us < end) on.glance?.(track, (us - start) / (end - start));
     });
     this.#ready();
   }

@@ -6,6 +6,12 @@ export function say(key, fields = {}) {
   return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fields[name] ?? "");
 }
 
+// As `say`, in the plural form of the language: `key` with "_1" where it has a form for one.
+export function counted(key, n, fields = {}) {
+  const one = new Intl.PluralRules(locale).select(n) === "one" && `${key}_1` in texts;
+  return say(one ? `${key}_1` : key, { n: n.toLocaleString(locale), ...fields });
+}
+
 export function length(seconds) {
   const whole = Math.round(seconds);
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];

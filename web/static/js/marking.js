@@ -1,0 +1,71 @@
+// Right or wrong, said of a moment: by its buttons, or by V and X on the card in focus.
+import { ask, problem } from "./asking.js";
+import { isTyping } from "./page.js";
+import { tell } from "./said.js";
+import { say } from "./words.js";
+
+const searches = document.querySelector(".desk")?.dataset.searches;
+
+const count = (kind) => document.querySelectorAll(`.moments > li[data-mark=${kind}]`).length;
+const elsewhere = new WeakMap(); // marks of moments that this page does not show, by its form
+
+function notice() {
+  const form = document.getElementById("refine");
+  if (!form || elsewhere.has(form)) return;
+  const { right, wrong } = form.dataset;
+  elsewhere.set(form, { right: right - count("right"), wrong: wrong - count("wrong") });
+}
+
+notice();
+document.addEventListener("answer", notice);
+
+function drawn(item, mark) {
+  if (mark) item.dataset.mark = mark;
+  else delete item.dataset.mark;
+  for (const kind of ["right", "wrong"]) {
+    const button = item.querySelector(`.tools .${kind}`);
+    button.setAttribute("aria-pressed", String(kind === mark));
+    button.name = kind === mark ? "undo" : kind; // as the form without scripts has it
+  }
+  const beside = elsewhere.get(document.getElementById("refine"));
+  const [right, wrong] = [count("right") + beside.right, count("wrong") + beside.wrong];
+  const part = (name) => document.querySelector(`#refine [data-part=${name}]`);
+  part("marked").textContent = right || wrong ? say("search_marked", { right, wrong }) : "";
+  part("refine").disabled = !(right || wrong);
+}
+
+async function mark(button) {
+  const item = button.closest("li");
+  const [token, frame] = button.value.split(":");
+  const before = item.dataset.mark;
+  const kind = button.classList.contains("right") ? "right" : "wrong";
+  const wanted = before === kind ? undefined : kind;
+  drawn(item, wanted);
+  const address = `${searches}/${token}/marks/${frame}`;
+  const body = JSON.stringify({ right: wanted === "right" });
+  const answer = await ask(address, wanted
+    ? { method: "PUT", again: true, body, headers: { "Content-Type": "application/json" } }
+    : { method: "DELETE", again: true });
+  if (answer?.ok) return;
+  drawn(item, before);
+  if (answer) tell((await problem(answer)).detail);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[form=marks]");
+  if (!button) return;
+  event.preventDefault();
+  mark(button);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]")) return;
+  const key = event.key.toLowerCase();
+  if (key === "r") document.querySelector("#refine [data-part=refine]:enabled")?.click();
+  const kind = { v: "right", x: "wrong" }[key];
+  if (!kind) return;
+  const item = document.activeElement.closest?.(".moments > li")
+    ?? document.querySelector(".card[aria-current=true]")?.closest("li");
+  item?.querySelector(`.tools .${kind}`)?.click();
+});
