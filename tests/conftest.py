@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from storage.directory import DataDirectory, init_directory
 from storage.i18n import use_language
-from tests.storage.media import CommandLine, House, new_house
+from tests.storage.media import CommandLine, House, keep_verdicts, new_house
 
 # Speed is measured in benchmarks/: a machine that stalls for a second is no defect. And the suite
 # says the same of the same code every time; new examples are looked for on purpose, by `explore`.
@@ -59,6 +59,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     """An empty archive whose clock the test moves."""
     made = new_house(tmp_path / "data")
     yield made
+    keep_verdicts(made.directory)
     made.directory.close()
 
 

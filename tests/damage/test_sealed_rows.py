@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
+from sqlalchemy import event, text
 from ulid import ULID
 
 from storage.check import check
+from storage.check_seals import check_seals
 from storage.directory import SEAL_KEY, make_seal_key
 from storage.findings import Finding, Level
 from storage.merkle import tree_root
@@ -335,6 +338,57 @@ def test_a_flipped_byte_in_a_copy_is_found_at_level_hash(house: House, rows: lis
     assert found(house, Level.SIZE) == []
     (finding,) = found(house, Level.HASH)
     assert (finding.loss, finding.path) == (False, ".seals/gate/1.json")
+
+
+@pytest.mark.parametrize("name", ["number", "sealed_us", "segments"])
+def test_a_number_without_end_in_a_copy_stops_no_check(
+    house: House, rows: list[Segment], name: str
+) -> None:
+    copy = copies(house)[1]
+    copy.write_text(json.dumps(json.loads(copy.read_bytes()) | {name: float("inf")}))
+    (finding,) = found(house)  # at every level: it is the newest of its camera
+    assert (finding.loss, finding.path) == (False, ".seals/gate/2.json")
+    assert "Move it away, and `hindsight seal` writes" in finding.what()
+    copy.unlink()
+    assert seal_day(house.directory, ACTOR).copies == 1
+    assert found(house, Level.HASH) == []
+
+
+@pytest.mark.parametrize("change", ["sealed_us = 'abc'", "number = 'abc'", "segments = 'abc'"])
+def test_text_for_a_number_of_a_seal_stops_no_check(
+    house: House, rows: list[Segment], change: str
+) -> None:
+    sql(
+        house, f"UPDATE seal SET {change} WHERE id = {sealed(house)[1].id}",
+        """UPDATE audit SET ts_us = 'abc', detail = '{"count": 1e999}' WHERE action = 'seal'""",
+        "UPDATE audit SET ts_us = 'abc' WHERE action = 'seal.key' OR seq = 1",
+    )  # fmt: skip
+    assert any("of gate was changed" in f.what() for f in found(house))
+
+
+@pytest.mark.parametrize("pause", ["begin", "checkin"])
+def test_seals_made_while_a_check_runs_are_no_loss(
+    house: House, rows: list[Segment], pause: str
+) -> None:
+    """Another process seals whenever the check begins to read the ledger, or has just done so."""
+    due = [3, 2, 1]
+    busy: list[int] = []
+
+    def keep_and_seal() -> None:
+        house.segment("gate", START_US + 2 * DAY_US + due.pop() * 2 * US)
+        seal_day(house.directory, ACTOR)
+
+    def seal(*_: object) -> None:
+        if due and not busy:
+            busy.append(1)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(keep_and_seal).result(30)
+            busy.clear()
+
+    event.listen(house.ledger.engine, pause, seal)
+    volumes = dict(house.directory.archive.volumes)
+    assert list(check_seals(house.directory, Level.HASH, volumes)) == []
+    assert len(sealed(house)) == 5
 
 
 def test_strangers_among_the_copies_are_listed_and_left_alone(

@@ -23,12 +23,8 @@ ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
 CHROMIUM = "/usr/bin/chromium"
 PERIOD_US = 40_000
-# Draws what is on screen and reads the number its cells say, see tests.web.footage.
-READ_NUMBER = f"""
-() => {{
-  const screen = [...document.querySelectorAll("[data-player] video, [data-player] .stage img")]
-    .find((one) => !one.hidden);
-  if (!screen) return -1;
+# Draws what a screen shows and reads the number its cells say, see tests.web.footage.
+READ = f"""(screen) => {{
   const canvas = Object.assign(document.createElement("canvas"), {{width: {WIDTH}, height: {HEIGHT}}});
   const drawing = canvas.getContext("2d", {{willReadFrequently: true}});
   drawing.drawImage(screen, 0, 0, {WIDTH}, {HEIGHT});
@@ -38,8 +34,14 @@ READ_NUMBER = f"""
     number = number * 2 + (drawing.getImageData(x, {HEIGHT // 2}, 1, 1).data[0] > 128 ? 1 : 0);
   }}
   return number;
+}}"""  # noqa: E501
+READ_NUMBER = f"""
+() => {{
+  const screen = [...document.querySelectorAll("[data-player] video, [data-player] .stage img")]
+    .find((one) => !one.hidden);
+  return screen ? ({READ})(screen) : -1;
 }}
-"""  # noqa: E501
+"""
 
 
 @contextmanager
@@ -66,13 +68,14 @@ class Server:
     def stop(self) -> int:
         """SIGTERM; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=30)
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Server]:
+def serving(data: Path, port: int = 0) -> Iterator[Server]:
     """Start it, wait for its URL, and end it."""
-    command = [sys.executable, "-m", "hindsight", "--data", str(data), "serve", "--port", "0"]
+    command = [sys.executable, "-m", "hindsight", "--data", str(data), "serve"]
+    command += ["--port", str(port)]
     environment = os.environ | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
@@ -142,7 +145,9 @@ def visitor(context: BrowserContext, url: str) -> Visitor:
     page.on(
         "console",
         lambda said: (
-            made.complaints.append(said.text) if said.type in ("error", "warning") else None
+            made.complaints.append(f"{said.text} {said.location['url']}")
+            if said.type in ("error", "warning")
+            else None
         ),
     )
     page.on("pageerror", lambda error: made.complaints.append(str(error)))

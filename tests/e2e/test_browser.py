@@ -18,6 +18,7 @@ if ROOT not in sys.path:  # shares footage.py with the web tests, however pytest
 
 from playwright.sync_api import Browser, expect  # noqa: E402
 
+from storage.cases import open_case  # noqa: E402
 from storage.clock import US, rfc3339  # noqa: E402
 from storage.directory import init_directory, open_directory  # noqa: E402
 from storage.people import find_user, set_user  # noqa: E402
@@ -136,7 +137,8 @@ def test_investigator_finds_checks_and_exports(window: Visitor, house: House) ->
     page.keyboard.press("Enter")
     page.wait_for_url("**/search?q=bars+of+black+and+white")
     coverage = page.locator(".coverage summary")
-    expect(coverage).to_contain_text("searched 2 cameras")
+    # The server has just begun: the first answer may wait for the model.
+    expect(coverage).to_contain_text("searched 2 cameras", timeout=30_000)
     expect(coverage).to_contain_text("1 gap")
     card = page.locator('.card[data-camera="north-gate"]').first
     at_us = int(card.get_attribute("data-us") or 0)
@@ -292,6 +294,32 @@ def test_language_switches_and_the_page_stays(desk: Visitor, house: House) -> No
     desk.shot("search-zh")
     page.get_by_role("button", name="Switch to English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_a_result_becomes_an_exhibit_by_keyboard_and_the_page_stays(
+    desk: Visitor, house: House
+) -> None:
+    directory = open_directory(house.data)
+    with directory.ledger.write() as tx:
+        open_case(tx, "2026-311", "thefts", "admin", START_US)
+    directory.close()
+    page = desk.page
+    desk.go("/search?q=bars")
+    page.locator(".card").first.focus()
+    page.keyboard.press("e")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    page.keyboard.type("the bars")  # the note has the focus
+    page.keyboard.press("Enter")
+    said = page.locator("#collected")
+    expect(said).to_contain_text("Exhibit 1 of case 2026-311")
+    assert "/search?q=bars" in page.url
+    page.get_by_role("button", name="into a case").nth(1).click()  # no question the second time
+    expect(said).to_contain_text("Exhibit 2 of case 2026-311")
+    said.get_by_role("link").click()
+    expect(page.get_by_text("the bars")).to_be_visible()
+    shown = "[...document.querySelectorAll('.exhibits img')].filter((one) => one.naturalWidth)"
+    until(lambda: page.evaluate(f"{shown}.length") == 2, 8, lambda: "no pictures")
 
 
 def test_keyboard_reaches_results_and_help(desk: Visitor, house: House) -> None:

@@ -29,8 +29,8 @@ def test_every_original_is_proven_under_the_archives_seals(house: Any, out: Path
     house.export(out, 0, 12)
     verdict = verify(out)
     assert verdict.findings == []
-    assert verdict.proven is not None
-    assert (verdict.proven.sealed, verdict.proven.segments) == (6, 6)
+    assert verdict.sealed is not None
+    assert (verdict.sealed.originals, verdict.sealed.unsealed) == (6, [])
     with house.ledger.read() as tx:
         due = {(seal.camera, seal.hash) for seal in heads(tx)}
     assert {(seal["camera"], seal["hash"]) for seal in proofs_of(out)["seals"]} == due
@@ -58,8 +58,8 @@ def test_seals_of_an_earlier_key_are_proven_with_that_key(house: Any, out: Path)
     house.export(out, 0, 8)
     verdict = verify(out)
     assert verdict.findings == []
-    assert verdict.proven is not None
-    assert len(verdict.proven.keys) == 2
+    assert verdict.sealed is not None
+    assert len(verdict.sealed.keys) == 2
 
 
 def test_seal_whose_key_is_known_nowhere_stops_the_export(house: Any, out: Path) -> None:
@@ -151,7 +151,7 @@ def test_forged_proof_is_found(bundle: Path, damage: str) -> None:
     relist(bundle)
     verdict = verify(bundle)
     assert [one.kind for one in verdict.findings][:2] == ["signature", kind]
-    assert verdict.proven is None
+    assert verdict.sealed is None
 
 
 ABSURD = (float("inf"), float("nan"), -1, 1e300, 10**400, "x", None, [], {})
@@ -170,11 +170,15 @@ def test_absurd_proof_is_a_finding_and_no_crash(bundle: Path, field: str) -> Non
         assert len(verify(bundle).findings) >= 2, value
 
 
-def test_original_that_no_seal_holds_is_counted_as_such(bundle: Path) -> None:
+def test_original_that_no_seal_holds_is_named(bundle: Path) -> None:
     proofs = proofs_of(bundle)
-    proofs["segments"][0] = {"facts": proofs["segments"][0]["facts"], "seal": None}
+    left = proofs["segments"][0]["facts"]
+    proofs["segments"][0] = {"facts": left, "seal": None}
     (bundle / "data/proofs.json").write_text(json.dumps(proofs))
     relist(bundle)
     verdict = verify(bundle)
-    assert verdict.proven is not None
-    assert (verdict.proven.sealed, verdict.proven.segments) == (4, 5)
+    assert verdict.sealed is not None
+    assert verdict.sealed.originals == 5
+    [name] = verdict.sealed.unsealed
+    assert left["id"] in name
+    assert any(name in line and "Under no seal" in line for line in told(verdict, "en"))

@@ -154,7 +154,7 @@ def test_the_signature_is_told_and_compared(house: Any, hindsight: Run, tmp_path
     assert verdict["signed_by"] == {
         "subject": shown["subject"], "certificate_sha256": shown["certificate_sha256"]
     }  # fmt: skip
-    assert (verdict["timestamp"], verdict["proven"]["sealed"]) == (None, 1)
+    assert (verdict["timestamp"], verdict["sealed"]["originals"]) == (None, 1)
     code, text, _ = hindsight("verify", tmp_path / "b", "--certificate", "0" * 64)
     assert code == 9
     assert "somebody else signed it" in text

@@ -16,7 +16,7 @@ from evidence.verify_bundle import verify
 from storage import audit
 from storage.cases import close_case, find_case, open_case
 from storage.directory import SEAL_KEY
-from storage.errors import Conflict, DataLoss, ResourceExhausted
+from storage.errors import Conflict, DataLoss, Denied, ResourceExhausted
 from storage.segments import expire
 from storage.vocabulary import Actor
 
@@ -27,8 +27,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 def test_footage_that_expires_while_it_is_exported(house: Any, out: Path) -> None:
-    house.segment(at_s=0)
-    last = house.segment(at_s=4)
+    for at_s in range(12):  # more than are copied at once
+        last = house.segment(at_s=at_s, length_s=1)
 
     def retain(done: int, total: int) -> None:
         if house.file(last).exists():
@@ -39,7 +39,7 @@ def test_footage_that_expires_while_it_is_exported(house: Any, out: Path) -> Non
     path = house.file(last)
     before = sorted(out.parent.rglob("*"))
     with pytest.raises(Conflict, match="class 3: 30 days"):
-        house.export(out, 0, 8, progress=lambda done, total: path.exists() and retain(done, total))
+        house.export(out, 0, 12, progress=lambda done, total: path.exists() and retain(done, total))
     assert sorted(out.parent.rglob("*")) == before
 
 
@@ -72,6 +72,25 @@ def test_case_closed_while_it_is_exported(house: Any, out: Path, name: str, when
     assert names_in(out.parent) == []
     with house.ledger.read() as tx:
         assert "export.sealed" not in [row.action for row in audit.rows(tx)]
+
+
+def test_one_who_may_not_any_more_is_stopped_while_it_is_exported(house: Any, out: Path) -> None:
+    house.segment()
+    asked: list[int] = []
+
+    def still_allowed(tx: object) -> None:
+        asked.append(1)
+        if len(asked) > 1:
+            raise Denied("li.wei may not export any more")
+
+    with pytest.raises(Denied, match="any more"):
+        house.export(out, 0, 4, still_allowed=still_allowed, ask_again_s=0)
+    assert len(asked) == 2
+    assert names_in(out.parent) == []
+    with house.ledger.read() as tx:
+        assert [row.action for row in audit.rows(tx) if row.action.startswith("export")] == [
+            "export"
+        ]
 
 
 def test_a_seal_key_that_is_lost_midway_leaves_nothing(house: Any, out: Path) -> None:

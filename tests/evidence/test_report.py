@@ -11,8 +11,9 @@ import pypdfium2
 import pytest
 from PIL import Image
 
+from evidence.deeds import Deed, note_deed
 from evidence.report import write_report
-from evidence.report_pdf import write_pdf
+from evidence.report_sheets import write_pdf
 from evidence.stills import MOST_OF_A_CAMERA
 from storage.cases import open_case
 from storage.clock import US, parse_time
@@ -26,8 +27,14 @@ DOCUMENTS = ("manifest", "gaps", "custody")
 
 
 def documents(bundle: Path) -> list[Any]:
-    """The bundle's JSON files."""
-    return [json.loads((bundle / f"data/{n}.json").read_text("utf-8")) for n in DOCUMENTS]
+    """What the report is made from: manifest, gaps, and who did what."""
+    manifest, gaps, custody = (
+        json.loads((bundle / f"data/{n}.json").read_text("utf-8")) for n in DOCUMENTS
+    )
+    deeds: dict[tuple[str, str], Deed] = {}
+    for row in custody["rows"]:
+        note_deed(deeds, row["action"], row["actor"], row["ts_us"])
+    return [manifest, gaps, deeds]
 
 
 def page(bundle: Path) -> str:
@@ -116,9 +123,9 @@ def test_a_correction_of_the_clock_is_in_the_report(house: Any, out: Path) -> No
 
 
 def test_the_search_that_found_it_is_named(pristine: Path, tmp_path: Path) -> None:
-    manifest, gaps, custody = documents(pristine)
+    manifest, gaps, deeds = documents(pristine)
     manifest["search"] = {"query": {"text": "穿红衣 <b>"}, "model": "nano"}
-    write_report(tmp_path / "report.html", manifest, gaps, custody)
+    write_report(tmp_path / "report.html", manifest, gaps, deeds)
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "query: {&#34;text&#34;: &#34;穿红衣 &lt;b&gt;&#34;}" in text
     assert "model: nano" in text
@@ -171,11 +178,11 @@ def test_a_camera_with_many_runs_gets_a_dozen_stills_over_all_of_them(
 def test_a_long_report_stays_short_and_says_what_it_leaves_out(
     pristine: Path, tmp_path: Path
 ) -> None:
-    manifest, gaps, custody = documents(pristine)
+    manifest, gaps, deeds = documents(pristine)
     camera = manifest["cameras"][0]
     camera["segments"] = [copy.copy(camera["segments"][0]) for _ in range(3000)]
-    write_report(tmp_path / "report.html", manifest, gaps, custody)
-    write_pdf(tmp_path / "report.pdf", pristine / "data", manifest, gaps, custody)
+    write_report(tmp_path / "report.html", manifest, gaps, deeds)
+    write_pdf(tmp_path / "report.pdf", pristine / "data", manifest, gaps, deeds)
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "Further originals, listed in manifest.json: 2800." in text
     assert len(text) < 500_000
@@ -185,9 +192,9 @@ def test_a_long_report_stays_short_and_says_what_it_leaves_out(
 def test_paper_holds_its_fonts_and_equal_bundles_give_equal_bytes(
     pristine: Path, tmp_path: Path
 ) -> None:
-    manifest, gaps, custody = documents(pristine)
+    manifest, gaps, deeds = documents(pristine)
     for name in ("one", "two"):
-        write_pdf(tmp_path / name, pristine / "data", manifest, gaps, custody)
+        write_pdf(tmp_path / name, pristine / "data", manifest, gaps, deeds)
     raw = (tmp_path / "one").read_bytes()
     assert raw == (tmp_path / "two").read_bytes()
     assert b"/FontFile3" in raw

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from evidence.signing import SIGNING_KEY, signer
-from evidence.verify_bundle import ORDER, is_signed, told, verify
+from evidence.verify_bundle import ORDER, Finding, is_signed, told, verify
 from storage import audit
 from storage.errors import DataLoss
 from storage.settings import Settings
@@ -210,6 +210,10 @@ def test_signature_of_another_installation_is_told_apart(house: Any, bundle: Pat
     sign()  # all of it made anew: only what was told apart from the bundle helps
     assert kinds(bundle) == []
     assert [one.kind for one in verify(bundle, certificate=due.sha256).findings] == ["signer"]
+    manifest["signature"]["subject"] = "CN=City Police"
+    (bundle / "data/manifest.json").write_text(json.dumps(manifest))
+    sign()  # a name that the certificate does not bear
+    assert verify(bundle).findings == [Finding("contradiction", "certificate.pem", "subject")]
 
 
 @pytest.mark.parametrize("junk", [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ KEYWORDS = dict.fromkeys(
 FIELD = re.compile(r"\{(\w+)[^}]*\}|%\((\w+)\)[sd]")
 
 
+@cache
 def messages_of(room: str) -> dict[str, str]:
     """Message → where it stands, for the Python and Jinja sources of a room."""
     sources = [("python", path) for path in sorted((ROOT / room).rglob("*.py"))]
@@ -37,6 +39,7 @@ def messages_of(room: str) -> dict[str, str]:
     return found
 
 
+@cache
 def translations() -> dict[str, str]:
     """Message → Chinese, over all catalogues."""
     known: dict[str, str] = {}
@@ -63,12 +66,26 @@ def test_translations_keep_the_fields_of_their_message() -> None:
         assert set(theirs) == set(ours), f"{message!r} → {chinese!r}"
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_catalogue_keeps_a_dead_string(room: str) -> None:
-    path = LOCALE_DIR / "zh" / "LC_MESSAGES" / f"{room}.po"
-    if not path.exists():
-        pytest.fail(f"{path.name} is missing")
+CATALOGUES = sorted((LOCALE_DIR / "zh" / "LC_MESSAGES").glob("*.po"))
+
+
+def test_every_room_has_its_catalogue() -> None:
+    assert set(ROOMS) <= {path.stem for path in CATALOGUES}
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
+def test_no_catalogue_keeps_a_dead_string(path: Path) -> None:
     alive = {text for each in ROOMS for text in messages_of(each)}
     with path.open("rb") as source:
         ids = [e.id for e in read_po(source, locale="zh_Hans_CN") if isinstance(e.id, str) and e.id]
     assert [text for text in ids if text not in alive] == []
+
+
+def test_no_message_is_translated_in_two_catalogues() -> None:
+    at: dict[str, str] = {}
+    for path in CATALOGUES:
+        with path.open("rb") as source:
+            for entry in read_po(source, locale="zh_Hans_CN"):
+                if isinstance(entry.id, str) and entry.id:
+                    assert entry.id not in at, f"{entry.id!r}: {at[entry.id]} and {path.name}"
+                    at[entry.id] = path.name

@@ -19,10 +19,10 @@ from hindsight import cli  # noqa: E402
 from indexer.embedder import Embedder, load_model  # noqa: E402
 from storage.clock import Clock  # noqa: E402
 from storage.commandline import run  # noqa: E402
-from storage.directory import init_directory  # noqa: E402
 from storage.register import add_camera  # noqa: E402
 from tests.indexer.clips import START_US, Archive, Clip, steady, write_clip  # noqa: E402
 from tests.indexer.street import encode, street  # noqa: E402
+from tests.storage.media import keep_verdicts, new_directory  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def make_archive(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
         every = "" if gated else "sensitivity = 1\nregions = 0\n"
         text = f"[indexer]\nthreads = 1\n{every}{settings}\n"
         (tmp_path / "hindsight.toml").write_text(text)
-        directory, _ = init_directory(tmp_path / "data", clock=clock)
+        directory = new_directory(tmp_path / "data", clock)
         opened.append(directory)
         with directory.ledger.write() as tx:
             camera = add_camera(tx, name="gate", url=None, created_us=START_US)
@@ -75,6 +75,7 @@ def make_archive(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
 
     yield make
     for directory in opened:
+        keep_verdicts(directory)
         directory.close()
 
 

@@ -73,12 +73,12 @@ def test_workers_killed_at_any_point_leave_nothing_half_done(
 ) -> None:
     archive = make_archive("interval_s = 0.2\nbatch = 8")
     directory = archive.directory
-    for i in range(24):
+    for i in range(16):
         archive.put(busy_clip, START_US + i * MINUTE_US)
     dice = random.Random(1)
     crew = start(directory, "--workers", "2", "--json")
     killed = 0
-    for at in (2, 8, 14):  # segments done, and then anywhere in the work
+    for at in (2, 6, 10):  # segments done, and then anywhere in the work
         wait_for(partial(is_at, directory, at), crew)
         time.sleep(dice.uniform(0, 0.3))
         if victims := workers_of(crew):
@@ -88,9 +88,9 @@ def test_workers_killed_at_any_point_leave_nothing_half_done(
     assert crew.returncode == 0, err
     assert killed > 1
     assert json.loads(out)["workers"] == 2
-    assert states(directory) == Counter(done=24)
+    assert states(directory) == Counter(done=16)
     met = frames_that_count(directory)
-    assert len(met) == 24 * 40
+    assert len(met) == 16 * 40
     assert max(met.values()) == 1
 
 

@@ -23,7 +23,7 @@ from tests.recorder.shift import Shift
 from tests.recorder.test_segmenter import make_stream
 from tests.storage.media import House, new_house
 
-EXAMPLES = int(os.environ.get("ANY_STREAM_EXAMPLES", "60"))  # about a sixth of a second each
+EXAMPLES = int(os.environ.get("ANY_STREAM_EXAMPLES", "42"))  # about a sixth of a second each
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_an_empty_archive_answers_and_says_what_it_did_not_look_at(hindsight: Ru
     assert answer["query"]["top"] == 5
     assert set(answer["coverage"]) == {
         "cameras", "expected_s", "recorded_s", "indexed_s", "gaps", "index_lag_s", "model",
-        "generation", "unreadable",
+        "generation", "unreadable", "unapproved",
     }  # fmt: skip
 
 

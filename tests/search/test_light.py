@@ -9,7 +9,6 @@ from indexer.succession import ensure_generation
 from search.engine import Engine
 from search.query import Part, Query
 from storage import generations, lake
-from storage.clock import US
 from storage.directory import DataDirectory
 from storage.lake import DARK, INFRARED
 from tests.search.archive import ASKER
@@ -25,7 +24,6 @@ def test_a_real_street_is_found_by_the_light_it_was_taken_in(
     for light, clip in CLIPS.items():
         cameras[light] = register(directory, light)
         keep(directory, cameras[light], footage / clip, START_US)
-        keep(directory, cameras[light], footage / clip, START_US + 60 * US)
     lane = ensure_generation(directory, None)
     run(directory, lane)
     generation = lane.generation

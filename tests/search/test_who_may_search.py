@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from search import runs
-from search.kept_runs import find
+from search import marking, runs, standing_register
+from search.differences import differences
+from search.kept_runs import Kept, find, note_look
 from search.kept_sight import as_seen_by
+from search.marking import shown
 from search.standing_telling import Telling
+from storage import audit, marks, standing_queries
 from storage.directory import DataDirectory
 from storage.errors import Denied, NotFound
 from storage.grants import Place, add_grant, grants, revoke_grant
 from storage.people import add_user
+from storage.register import add_camera
 from storage.rights import Verb
 from storage.vocabulary import Actor, Role
 from tests.search.archive import asked
-from tests.search.lookout import ASKER, DAY_US, FLOOD, Lookout, new_lookout
+from tests.search.lookout import ASKER, CASE, DAY_US, FLOOD, Lookout, new_lookout
 from tests.search.receiver import Receiver, with_webhooks
 
 ADMIN = Actor("admin")
@@ -85,6 +89,81 @@ def test_a_kept_answer_shows_what_may_be_searched_when_it_is_read(lookout: Looko
     seen = as_seen_by(lookout.directory, kept, ASKER.name)
     assert seen.answer is not None
     assert seen.answer["moments"] == []
+
+
+def test_what_was_found_under_a_case_is_gone_when_it_closes(lookout: Lookout) -> None:
+    lookout.add()
+    lookout.film("gate", FLOOD)
+    assert lookout.look().fired == 1
+    query = asked(text="flood", case_id=CASE, reason="storm", top=1)
+    kept = find(lookout.directory, runs.ask(lookout.engine, query, ASKER).token)
+    (moment,) = shown(kept)
+    marking.mark(lookout.directory, kept, [(moment, True)], ASKER)
+    assert told(lookout, kept) == (1, 1, 1)
+    lookout.close_case()
+    assert told(lookout, kept) == (0, 0, 0)
+    said = as_seen_by(lookout.directory, kept, ASKER.name).answer
+    assert said is not None
+    assert f"case {CASE} is closed" in said["warnings"][0]
+    assert as_seen_by(lookout.directory, kept, "admin") is kept  # who audits reads it
+
+
+def told(lookout: Lookout, kept: Kept) -> tuple[int, int, int]:
+    """How many moments, firings and marks ines is shown."""
+    answer = as_seen_by(lookout.directory, kept, ASKER.name).answer
+    assert answer is not None
+    _, firings = standing_register.shown(lookout.directory, "flood", ASKER, limit=None)
+    with lookout.directory.ledger.read() as tx:
+        rows = marks.of_query(tx, kept.query.id)
+        seen = marking.seen(tx, rows, ASKER.name, lookout.directory)
+    return len(answer["moments"]), len(firings), len(seen)
+
+
+def test_what_was_asked_without_a_case_is_gone_when_one_is_demanded(lookout: Lookout) -> None:
+    lookout.film("gate", FLOOD)
+    kept = find(lookout.directory, runs.ask(lookout.engine, asked(text="flood"), ASKER).token)
+    lookout.set(require_case=True)
+    seen = as_seen_by(lookout.directory, kept, ASKER.name).answer
+    assert seen is not None
+    assert seen["moments"] == []
+
+
+def test_who_is_no_administrator_any_more_is_not_told_of_new_cameras(lookout: Lookout) -> None:
+    lookout.film("gate", FLOOD)
+    then = find(lookout.directory, runs.ask(lookout.engine, asked(text="flood"), ADMIN).token)
+    lookout.clock.forward(1)
+    with lookout.directory.ledger.write() as tx:
+        add_camera(tx, name="witness flat", url=None, created_us=lookout.clock.now)
+    lookout.clock.forward(1)
+    now = find(lookout.directory, runs.ask(lookout.engine, asked(text="flood"), ADMIN).token)
+    told = differences(lookout.directory, then, now)
+    assert "witness-flat" in str(told)
+    kept = [as_seen_by(lookout.directory, one, ASKER.name) for one in (then, now)]
+    assert "witness-flat" not in str(differences(lookout.directory, *kept))
+
+
+def test_trouble_that_names_a_hidden_camera_is_told_to_its_owner_alone(lookout: Lookout) -> None:
+    lookout.add()
+    with lookout.directory.ledger.write() as tx:
+        one = standing_queries.find(tx, "flood")
+        standing_queries.note_trouble(tx, one.id, "camera bridge is gone")
+        add_user(tx, "omar", "correct horse battery", Role.INVESTIGATOR, created_us=1)
+    told = {
+        name: standing_register.named(lookout.directory, "flood", Actor(name)).standing.trouble
+        for name in ("ines", "omar", "admin")
+    }
+    assert told == {"ines": "camera bridge is gone", "omar": None, "admin": "camera bridge is gone"}
+
+
+def test_a_look_is_found_under_the_cameras_that_were_shown(lookout: Lookout) -> None:
+    for camera in ("gate", "bridge"):
+        lookout.film(camera, FLOOD)
+    kept = find(lookout.directory, runs.ask(lookout.engine, asked(text="flood"), ADMIN).token)
+    note_look(lookout.directory, kept, ADMIN, {"moments": 2})
+    with lookout.directory.ledger.read() as tx:
+        for camera, due in (("bridge", ["search", "search_shown"]), ("pier", [])):
+            rows = audit.find(tx, audit.Asked(camera=camera, actor="admin"))
+            assert [row.action for row in rows] == due, camera
 
 
 def test_a_standing_query_looks_with_what_its_owner_may_search_then(lookout: Lookout) -> None:

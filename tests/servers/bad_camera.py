@@ -193,7 +193,10 @@ class Visit:
         self.stopping.wait(seconds)
 
     def is_gone(self) -> bool:
-        """Whether the client hung up."""
+        """Whether the client hung up, or the server is to end: what the client said last lies
+        unread for ever, and would look as if it were there."""
+        if self.stopping.is_set():
+            return True
         try:
             self.socket.setblocking(False)
             return self.socket.recv(1, socket.MSG_PEEK) == b""
@@ -252,8 +255,9 @@ class BadCamera:
         return self._visits.get(name, 0)
 
     def close(self) -> None:
-        """Nothing plays any more."""
+        """Nothing plays any more, and no thread of it goes on."""
         self._stopping.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake who accepts
         self._listener.close()
 
     def _accept(self) -> None:

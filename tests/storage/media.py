@@ -28,7 +28,7 @@ from ulid import ULID
 
 from hindsight import cli
 from storage import timeline
-from storage.clock import US, parse_time
+from storage.clock import US, Clock, parse_time
 from storage.commandline import run
 from storage.directory import DataDirectory, init_directory, open_directory
 from storage.durable import HashingFile, write_file
@@ -36,6 +36,7 @@ from storage.fragments import Facts, facts_document, facts_file, facts_tags
 from storage.ledger import Ledger
 from storage.register import add_camera
 from storage.segments import insert_segment, last_segment, segments
+from storage.settings import FILE_NAME
 from storage.vocabulary import Camera, ClockSource, Segment, SegmentState
 from storage.volumes import segment_path
 
@@ -272,9 +273,23 @@ class CommandLine:
 
 def new_house(root: Path, now_us: int = START_US + HOUR_US) -> House:
     """A fresh archive whose clock stands at `now_us`; its administrator is `admin`."""
-    shutil.copytree(_template(), root, copy_function=_copy)
     clock = HandClock(now_us)
-    return House(open_directory(root, clock), clock)
+    return House(new_directory(root, clock), clock)
+
+
+def new_directory(root: Path, clock: Clock | None = None) -> DataDirectory:
+    """A fresh archive; settings that lie beside it count, as with `init`."""
+    shutil.copytree(_template(), root, copy_function=_copy)
+    if (root.parent / FILE_NAME).exists():
+        (root / FILE_NAME).unlink()
+    return open_directory(root, clock)
+
+
+def keep_verdicts(directory: DataDirectory) -> None:
+    """What a model was found to be worth on this machine need not be found out by every test."""
+    found, kept = (root / "cache" / "precision" for root in (directory.root, _template()))
+    if found.is_dir() and not kept.exists():
+        shutil.copytree(found, kept)
 
 
 def _copy(source: str, target: str) -> None:

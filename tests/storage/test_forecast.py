@@ -194,4 +194,4 @@ def test_recorded_violations_are_counted(house: House) -> None:
             )  # fmt: skip
     assert forecast(house.directory).violations == Tally(1, 3, 7)
     (line,) = warnings(house.directory, [], [])
-    assert "3 segments of 1 cameras" in line
+    assert "in the last 7 days: 3 (cameras: 1)" in line

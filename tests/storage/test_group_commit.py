@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
 from storage import audit
-from storage.errors import Denied
+from storage.errors import Denied, Unavailable
+from storage.group_commit import GroupCommit
 from storage.vocabulary import Actor
 from tests.storage.media import House
 
@@ -99,3 +101,22 @@ def test_a_look_alone_that_is_refused_writes_nothing(house: House) -> None:
         house.ledger.write_together(look("a", refuse))
     assert house.ledger.write_together(look("b")) == 2
     assert names(house) == ["b"]
+
+
+def test_looks_that_wait_in_vain_for_a_locked_ledger_wait_for_it_once(house: House) -> None:
+    """Not one after the other: the sixty-fourth would wait for half an hour."""
+    asked: list[int] = []
+
+    @contextmanager
+    def locked() -> Iterator[Connection]:
+        asked.append(1)
+        if len(asked) > 1:
+            raise Unavailable("the ledger does not answer")
+        with house.ledger.write() as tx:  # of the first, for whom the others wait
+            yield tx
+
+    house.ledger._together = GroupCommit(locked)
+    got = in_a_row(house, [look(f"p{i}") for i in range(THREADS)])
+    assert {type(one) for one in got} == {Unavailable}
+    assert len(asked) == 2
+    assert names(house) == ["first"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from recorder.lake_job import LakeJob
-from search.building import build_due, build_partition
+from search.building import build_due, build_partition, is_stale
 from search.partitions import Partition, Partitions
 from storage import generations
 from storage.cases import add_hold
@@ -60,10 +60,11 @@ def merged(lake: MadeLake, minutes: int, **put: bool) -> list[str]:
 
 
 def sharded(lake: MadeLake) -> Partitions:
-    """What has opened the day, and its shard."""
+    """What has opened the day, and its shard; so few rows as are no reason to build it again may
+    be stale in it after a kill."""
     build_due(lake.directory, stale_rows=1)
     partitions = Partitions(lake.directory)
-    assert opened(lake, partitions).stale_rows == 0
+    assert not is_stale(opened(lake, partitions), 1)
     assert list(lake.directory.index.rglob("shard-*.arrow"))
     return partitions
 
@@ -201,8 +202,8 @@ def test_so_much_is_rewritten_in_a_pass_and_the_rest_in_the_next(lake: MadeLake)
 
 def test_killed_at_any_instant_the_next_pass_finishes(lake: MadeLake) -> None:
     chance = random.Random(7)
-    keys = merged(lake, 30, deep=True)
-    for turn in range(10):
+    keys = merged(lake, 24, deep=True)
+    for turn in range(7):
         sharded(lake)
         lake.expire(*keys[2 * turn : 2 * turn + 2])
         before, looks = lake.rows(), lake.looks()
@@ -221,8 +222,8 @@ def test_killed_at_any_instant_the_next_pass_finishes(lake: MadeLake) -> None:
     forget_gone(lake.directory)
     lake.age()
     keep_up(lake.directory)
-    assert lake.traces(*keys[:20]) == []
-    assert {row[0] for row in lake.rows().values()} == set(keys[20:])
+    assert lake.traces(*keys[:14]) == []
+    assert {row[0] for row in lake.rows().values()} == set(keys[14:])
     assert lake.files() == lake.named()
 
 

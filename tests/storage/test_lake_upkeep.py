@@ -181,7 +181,7 @@ def test_rows_that_do_not_count_are_taken_out_within_a_day(lake: MadeLake) -> No
 
 def test_killed_at_any_instant_everything_still_counts(lake: MadeLake) -> None:
     chance, killed, minutes = random.Random(4), 0, iter(range(1000))
-    for _ in range(15):
+    for _ in range(10):
         for _ in range(3):
             lake.put(next(minutes))
         before, looks = lake.rows(), lake.looks()
@@ -198,7 +198,7 @@ def test_killed_at_any_instant_everything_still_counts(lake: MadeLake) -> None:
             killed += process.wait() == -signal.SIGKILL
         assert lake.rows() == before
         assert lake.looks() == looks
-    assert killed > 5
+    assert killed > 3
     keep_up(lake.directory)
     lake.age()
     keep_up(lake.directory)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.pool import QueuePool
 
 from storage import audit, schema
 from storage.errors import Conflict, DataLoss, Unavailable
@@ -126,6 +127,25 @@ def test_a_ledger_that_cannot_be_reached_is_unavailable(tmp_path: Path) -> None:
     ledger.close()
     with pytest.raises(Unavailable, match=r"\[ledger\] url"):
         Ledger("nonsense")
+
+
+def test_a_ledger_without_a_free_connection_is_unavailable(house: House) -> None:
+    ledger = house.directory.ledger
+    pool = ledger.engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.01
+    with ExitStack() as stack:
+        for _ in range(pool.size() + pool._max_overflow):
+            stack.enter_context(ledger.read())
+        with pytest.raises(Unavailable, match="no connection came free"):
+            stack.enter_context(ledger.read())
+
+
+def test_a_text_that_is_none_is_called_damage_not_a_busy_ledger(house: House) -> None:
+    with house.ledger.write() as tx:
+        tx.execute(text("UPDATE audit SET subject = CAST(x'ff' AS TEXT)"))
+    with pytest.raises(DataLoss, match="is damaged"), house.ledger.read() as tx:
+        audit.rows(tx)
 
 
 def test_a_password_in_a_ledger_url_is_not_repeated() -> None:

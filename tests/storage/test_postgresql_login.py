@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,13 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from storage import api_tokens, login_limits, login_sessions, people, second_factor
+from storage import api_tokens, login_limits, login_sessions, oidc, people, second_factor
 from storage.clock import US
-from storage.errors import Denied
+from storage.errors import Conflict, Denied
 from storage.ledger import Ledger
 from storage.login_tables import login_limit
 from storage.rights import Verb
-from storage.vocabulary import Role
+from storage.vocabulary import Role, User
 
 NOW_US = 1_795_010_400_000_000
 PASSWORD = "correct horse battery"
@@ -66,6 +67,21 @@ def test_many_at_once_are_let_in_once_and_counted_each(ledger: Ledger) -> None:
             with ledger.write() as tx:
                 people.forgive(tx, user.id)
         list(pool.map(fail, range(12)))
+
+    def end_login(_: int) -> bool:
+        with ledger.write() as tx:
+            return oidc.use_state(tx, "state", NOW_US, 600)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(end_login, range(4))) == [False, False, False, True]
+    with ledger.write() as tx:
+        assert oidc.use_state(tx, "state", NOW_US + 600 * US, 600)
+        oidc.link(tx, user, "https://login.example", "4711", by="test", now_us=NOW_US)
+        with pytest.raises(Conflict):
+            oidc.link(tx, user, "https://login.example", "4712", by="test", now_us=NOW_US)
+        oidc.note_use(tx, "https://login.example", "4711", later_us)
+        assert [one.used_us for one in oidc.links(tx)] == [later_us]
+        assert people.withdraw_one_time_password(tx, user).must_change is False
     with ledger.read() as tx:
         assert tx.execute(select(login_limit.c.failures)).scalars().all() == [12]
         with pytest.raises(Denied, match="try again in 128 s"):
@@ -82,3 +98,21 @@ def test_many_at_once_are_let_in_once_and_counted_each(ledger: Ledger) -> None:
         assert api_tokens.user_of_token(tx, secret, NOW_US)
         people.set_user(tx, user, enabled=False, at_us=NOW_US)
         assert api_tokens.find_token(tx, made.id).revoked_us == NOW_US
+
+    both = threading.Barrier(2)
+    with ledger.write() as tx:
+        bosses = [people.add_user(tx, name, None, Role.ADMINISTRATOR, created_us=NOW_US)
+                  for name in ("ann", "bob")]  # fmt: skip
+
+    def put_out(boss: User) -> bool:
+        try:
+            with ledger.write() as tx:
+                found = people.find_user(tx, boss.name)
+                both.wait(30)
+                people.set_user(tx, found, enabled=False, at_us=NOW_US)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:  # one of them stays
+        assert sorted(pool.map(put_out, bosses)) == [False, True]

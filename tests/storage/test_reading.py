@@ -33,6 +33,8 @@ PROGRAMS = {
     "indexer/reading.py": "the indexer",
     "indexer/deep.py": "the indexer",
     "evidence/originals.py": "the export, which asks for who wants it before and at the end",
+    "evidence/redaction.py": "the redacted copy, which asks as an export does",
+    "evidence/redaction_pictures.py": "the redacted copy and its frames to draw on; the same",
     "web/demo.py": "`hindsight demo`, at the command line",
 }
 RAW = {"media", "segment_file", "lying"}

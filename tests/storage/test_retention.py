@@ -13,9 +13,11 @@ from storage.directory import open_directory
 from storage.errors import Conflict, Held, NotFound
 from storage.findings import Level
 from storage.fragments import facts_file
+from storage.i18n import use_language
 from storage.segments import expire, not_unlinked
 from storage.violations import violations
 from storage.vocabulary import Actor, Segment, SegmentState
+from storage.volume_states import in_words
 from tests.storage.media import DAY_US, START_US, US, House
 
 ACTOR = Actor("the night job")
@@ -286,6 +288,20 @@ def test_a_volume_that_keeps_nothing_longer_breaks_the_promise_and_says_so(house
     assert (one.promise, one.reason) == (
         "class_3_days = 30", "volume main keeps nothing longer than 5 days",
     )  # fmt: skip
+
+
+def test_a_volume_that_keeps_a_day_says_so_in_both_languages(house: House) -> None:
+    configured(house, '[volumes.main]\npath = "volumes/main"\nkeep_days = 1\n')
+    house.segment()
+    later(house, 2)
+    retention.retain(house.directory, ACTOR)
+    with house.ledger.read() as tx:
+        (one,) = violations(tx)
+    assert one.reason == "volume main keeps nothing longer than 1 day"
+    use_language("zh")
+    assert in_words(one.reason) == "存储卷 main 中的录像最多保存 1 天"
+    # As the ledger kept it before.
+    assert in_words(f"{one.reason}s") == "存储卷 main 中的录像最多保存 1 天"
 
 
 def test_a_cap_longer_than_the_promise_changes_nothing(house: House) -> None:

@@ -147,7 +147,7 @@ def test_every_volume_gets_a_copy_and_one_added_later_gets_the_old_ones(
     )
     house.directory = open_directory(house.root, house.clock)
     finding, heads = sorted(check(house.directory, Level.PRESENCE), key=lambda f: -f.invariant)
-    assert "lacks 1 copies of audit heads" in heads.what()
+    assert "lacks copies of audit heads: 1" in heads.what()
     assert (finding.volume, finding.loss) == ("spare", False)
     assert seal_day(house.directory, ACTOR).copies == 1
     one, other = (

@@ -22,7 +22,6 @@ from tests.storage.media import new_house
 from tests.web.desk import NOW_US, Desk
 from tests.web.footage import START_US, keep, register, write_clip
 from web import signing
-from web.blueprints.searches import jobs
 
 MINUTE_US = 60 * US
 UNTIL_US = NOW_US + 10 * MINUTE_US
@@ -161,5 +160,4 @@ def built(folder: Path) -> Iterator[City]:
     with desk.directory.ledger.write() as tx:
         close_case(tx, "closed-1", NOW_US)
     yield City(desk, people, rows)
-    jobs(desk.app).close()
-    desk.directory.close()
+    desk.close()

@@ -12,10 +12,13 @@ ROOT = str(Path(__file__).parents[2])
 if ROOT not in sys.path:  # tests share footage.py and media.py, however pytest was started
     sys.path.insert(0, ROOT)
 
+from storage.clock import US  # noqa: E402
+from tests.servers.oidc_provider import OidcProvider, provided  # noqa: E402
 from tests.storage.media import new_house  # noqa: E402
 from tests.web.city import City, built  # noqa: E402
 from tests.web.desk import NOW_US, Desk  # noqa: E402
 from tests.web.footage import START_US, keep, lose, register, write_clip  # noqa: E402
+from tests.web.provider_desk import anew  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +34,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """An application over a fresh data directory, with a clock that stands still."""
     house = new_house(tmp_path / "data", NOW_US)
-    yield Desk(house.directory, house.clock)
-    house.directory.close()
+    made = Desk(house.directory, house.clock)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -45,6 +49,19 @@ def archive(desk: Desk, clips: Path) -> Desk:
     three = keep(desk.directory, gate, clips / "one.mp4", two.end_us + 5_000_000)
     desk.segments += [one, two, three]
     return desk
+
+
+@pytest.fixture(scope="module")
+def running_provider() -> Iterator[OidcProvider]:
+    """A login provider, one for the module."""
+    with provided(lambda: NOW_US // US) as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(running_provider: OidcProvider, desk: Desk) -> OidcProvider:
+    """That provider, as it is before a test tells it otherwise; its clock is the desk's."""
+    return anew(running_provider, desk)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from evidence.redaction_recipe import Recipe
 from indexer.indexing import run
 from indexer.succession import ensure_generation
 from search import marking
@@ -19,10 +20,14 @@ from storage.login_sessions import open_session
 from storage.people import find_user
 from storage.register import add_camera
 from storage.source_url import split_url
-from storage.vocabulary import Actor
+from storage.vocabulary import Actor, Span
 from tests.search.receiver import with_webhooks
 from tests.web.desk import NOW_US, Desk, Person
+from tests.web.footage import START_US
 from web import sessions
+from web.exporting import runner
+from web.exports import job_of
+from web.redactions import redactions as copies_of
 
 CAMERA_USER, CAMERA_PASSWORD = "leakuser7731", "leak:word@7731"
 WEBHOOK_PATH = "leakhook7731"
@@ -47,6 +52,8 @@ class LivedIn:
     token: str  # a search of ines's
     others: str  # one of omar's
     frame: str
+    redaction: str  # a redacted copy of ines's
+    export: str  # one of ines's, made to its end
 
     @property
     def known(self) -> dict[str, list[str]]:
@@ -56,7 +63,10 @@ class LivedIn:
             "camera": ["gate", "locked"], "case": [CASE], "name": [STANDING],
             "token": [self.token, self.others], "then": [self.token, self.others],
             "frame": [self.frame], "segment": [segment.id], "at_us": [str(segment.start_us)],
-            "filename": ["css/tokens.css"],
+            "number": ["1"], "filename": ["css/tokens.css"], "redaction": [self.redaction],
+            "zone": ["1"], "job_id": [self.export], "user": ["omar"], "grant": ["1"],
+            "zoom": ["0"], "x": ["0"], "y": ["0"],
+            "start": [str(START_US)], "until": [str(NOW_US + US)], "end": [str(START_US + US)],
         }  # fmt: skip
 
     def seat(self, name: str) -> Person:
@@ -101,4 +111,17 @@ def live_in(archive: Desk) -> LivedIn:
             start_us=segment.start_us, end_us=segment.end_us, ts_us=segment.start_us, score=0.9,
             model="nano", generation=1, delivery="waiting",
         )  # fmt: skip
-    return LivedIn(archive, asked.token, others.token, frame)
+    copy = copies_of(archive.app).begin(
+        archive.cameras["gate"], Span(segment.start_us, segment.end_us), Recipe(), False, ines
+    )
+    return LivedIn(archive, asked.token, others.token, frame, copy.key, _exported(archive, ines))
+
+
+def _exported(archive: Desk, who: Actor) -> str:
+    """The id of an export that is done."""
+    gate, segment = archive.cameras["gate"], archive.segments[0]
+    with archive.directory.ledger.read() as tx:
+        job = job_of(tx, archive.directory, [gate], segment.start_us, segment.end_us, who)
+    runner(archive.app).submit(job, [gate.id])
+    assert runner(archive.app).wait(job.id, 60).state == "done"
+    return job.id

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from sqlalchemy.pool import QueuePool
 
 from storage.clock import rfc3339
 from storage.errors import KINDS
+from storage.vocabulary import Role
 from tests.storage.media import CommandLine
 from tests.web.desk import Desk, Person
 from tests.web.footage import START_US
@@ -189,7 +193,8 @@ def test_export_is_a_bundle_that_verifies(archive: Desk, tmp_path: Any) -> None:
     assert not verify(path).findings
     with zipfile.ZipFile(path) as held:
         assert sum("/originals/gate/" in name for name in held.namelist()) == 2
-    assert not list((archive.directory.cache / "exports").glob("*"))  # nothing stays behind
+    [kept] = ines.get("/api/v1/exports").json  # for a while it can be fetched again
+    assert ines.get(kept["bundle"]).data == answer.data
     assert [row.actor for row in archive.audited("export")] == ["ines"]
     late = {"from": rfc3339(START_US - 9_000_000), "to": rfc3339(START_US - 5_000_000)}
     assert send(ines, "/api/v1/export", {"camera": ["gate"], **late}).status_code == 404
@@ -200,7 +205,7 @@ def test_openapi_describes_every_route_and_resolves(archive: Desk) -> None:
     document = archive.person().get("/api/v1/openapi.json").json
     assert document["openapi"].startswith("3.1")
     routes = {
-        (rule.rule.replace("<", "{").replace(">", "}"), method.lower())
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in archive.app.url_map.iter_rules()
         if rule.rule.startswith("/api/")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -228,3 +233,22 @@ def test_api_speaks_the_language_that_is_asked_for(archive: Desk) -> None:
     answer = ines.get("/api/v1/cameras/nowhere")
     assert answer.json["title"] == "未找到"
     assert answer.headers["Content-Language"] == "zh"
+
+
+def test_no_answer_takes_a_second_connection_while_it_holds_one(archive: Desk) -> None:
+    """Or as many requests as there are connections would wait for one another for ever."""
+    ines, ledger = archive.person(role=Role.ADMINISTRATOR), archive.directory.ledger
+    pool = ledger.engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.01
+    with ExitStack() as others:
+        for _ in range(pool.size() + pool._max_overflow - 1):
+            others.enter_context(ledger.read())
+        answers = {
+            address: ines.get(address).status_code
+            for rule in archive.app.url_map.iter_rules()
+            if "GET" in (rule.methods or ()) and not rule.arguments - {"camera"}
+            for address in [rule.rule.replace("<camera>", "gate")]
+        }
+    assert {address for address, status in answers.items() if status >= 500} == set()
+    assert answers["/api/v1/cameras"] == 200

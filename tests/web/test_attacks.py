@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,11 @@ from tests.storage.media import new_house
 from tests.web.desk import NOW_US, PASSWORD, Desk, Person
 from tests.web.footage import START_US, keep, register
 from tests.web.lived_in import CASE, STANDING, LivedIn, live_in
+from tests.web.watching import Watching, listening
 from web import sessions, signing
-from web.blueprints.searches import jobs
 
 CANARY = "canary-6502"
+KEPT_APART = "kept apart: 6502"
 EVIL_HOST = "evil.example"
 TRAVERSALS = (
     "../../../../{file}", "..%2f..%2f..%2f..%2f{file}", "%2e%2e/%2e%2e/%2e%2e/{file}",
@@ -53,10 +52,9 @@ def town(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Iterator[Live
     desk.segments.append(keep(desk.directory, gate, clips / "one.mp4", START_US))
     desk.person("root", Role.ADMINISTRATOR)
     for place in (house.directory.root, house.directory.root.parent):
-        (place / CANARY).write_text(CANARY + " was read")
+        (place / CANARY).write_text(KEPT_APART)
     yield live_in(desk)
-    jobs(desk.app).close()
-    house.directory.close()
+    desk.close()
 
 
 def rules(desk: Desk, *methods: str) -> list[tuple[Rule, str]]:
@@ -101,7 +99,7 @@ def test_no_part_of_an_address_leads_to_a_file(town: LivedIn) -> None:
                          .replace("init", "segment"), value)  # fmt: skip
             answer = root.client.open(address, method=method, query_string={"sig": sig, "at": "1"})
             assert answer.status_code < 500, address
-            assert b"was read" not in answer.data, address
+            assert KEPT_APART.encode() not in answer.data, address
             assert b"root:x:" not in answer.data, address
 
 
@@ -316,9 +314,9 @@ def _documented(town: LivedIn, rule: Rule, query: dict[str, Any]) -> dict[str, A
 def test_no_field_makes_the_server_fetch_an_address(town: LivedIn) -> None:
     ines = town.seat("ines")
     reached: list[str] = []
-    with _listening() as listener:
+    with listening() as listener:
         port = listener.getsockname()[1]
-        watching = _Watching()
+        watching = Watching()
         targets = (f"http://127.0.0.1:{port}/x.jpg", "file:///etc/passwd")
         headers = {"X-CSRF-Token": ines.token()}
         document = ines.get("/api/v1/openapi.json").json
@@ -373,36 +371,3 @@ def _bodies(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         content = methods.get("post", {}).get("requestBody", {}).get("content", {})
         if "application/json" in content:
             yield content["application/json"]["schema"]["$ref"].rpartition("/")[2], path
-
-
-class _Watching:
-    """Notes every connection and look-up of a name that Python makes while it is entered."""
-
-    hooked = False
-    active: _Watching | None = None
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def __enter__(self) -> None:
-        if not _Watching.hooked:
-            sys.addaudithook(_Watching.note)
-            _Watching.hooked = True
-        _Watching.active = self
-
-    def __exit__(self, *_error: object) -> None:
-        _Watching.active = None
-
-    @staticmethod
-    def note(event: str, arguments: tuple[Any, ...]) -> None:
-        if _Watching.active is not None and event in (
-            "socket.connect", "socket.getaddrinfo", "urllib.Request",
-        ):  # fmt: skip
-            _Watching.active.seen.append(f"{event} {arguments!r}")
-
-
-def _listening() -> socket.socket:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    return listener

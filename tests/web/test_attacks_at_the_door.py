@@ -7,10 +7,13 @@ import io
 import re
 import time
 from pathlib import Path
+from typing import Any
 
+import pytest
 from PIL import Image, PngImagePlugin
 
-from tests.web.desk import PASSWORD, Desk, Person
+from storage.people import find_user, set_user
+from tests.web.desk import PASSWORD, Desk, Person, before_next_write
 from tests.web.footage import START_US, keep, register
 from web import sessions
 
@@ -52,6 +55,69 @@ def test_a_changed_password_ends_the_sessions_of_who_knew_the_old_one(desk: Desk
     ines.post("/account", {"current": PASSWORD, "new": new, "again": new})
     assert ines.get("/account").status_code == 200
     assert thief.get("/account").status_code == 302
+
+
+def test_a_login_under_way_does_not_outlive_a_changed_password(desk: Desk) -> None:
+    desk.person("ines")
+    thief = Person(desk.app.test_client())
+    before_next_write(desk.directory, lambda: change(desk, password="another horse battery"))
+    assert thief.log_in("ines", PASSWORD).status_code == 401
+    assert thief.get("/account").status_code == 302
+    assert [row.action for row in desk.audited()][-1] == "login_failed"
+
+
+def test_a_login_under_way_does_not_wait_for_the_account_to_be_opened_again(desk: Desk) -> None:
+    desk.person("ines")
+    thief = Person(desk.app.test_client())
+    before_next_write(desk.directory, lambda: change(desk, enabled=False))
+    assert thief.log_in("ines", PASSWORD).status_code == 401
+    change(desk, enabled=True)
+    assert thief.get("/account").status_code == 302
+
+
+@pytest.mark.parametrize("at", ["/account", "/account/first"])
+def test_of_two_who_know_the_password_the_first_to_change_it_keeps_it(desk: Desk, at: str) -> None:
+    desk.person("ines")
+    change(desk, must_change=at.endswith("first"))
+    owner, thief = (Person(desk.app.test_client()) for _ in range(2))
+    for one in (owner, thief):
+        one.log_in("ines", PASSWORD)
+    token = thief.token(at)
+    mine, theirs = (
+        {"current": PASSWORD, "new": new, "again": new} for new in ("a " * 10, "b " * 10)
+    )
+    # With `current`, the first write counts the password given, and the second sets the new one.
+    before_next_write(
+        desk.directory, lambda: owner.post(at, mine, at=at), after=int(at == "/account")
+    )
+    thief.client.post(at, data={"csrf_token": token, **theirs})
+    assert thief.get("/account").location.startswith("/login")
+    assert owner.get("/account").status_code == 200
+    for password, answer in ((mine["new"], 302), (theirs["new"], 401)):
+        assert Person(desk.app.test_client()).log_in("ines", password).status_code == answer
+    assert len(desk.audited("password_changed")) == 1
+
+
+def test_a_session_that_was_ended_makes_no_token_any_more(desk: Desk) -> None:
+    desk.person("ines")
+    thief = Person(desk.app.test_client())
+    thief.log_in("ines", PASSWORD)
+    fields = {
+        "csrf_token": thief.token("/account/tokens"), "current": PASSWORD, "name": "mine",
+        "verb": "see", "days": "3",
+    }  # fmt: skip
+    before_next_write(
+        desk.directory,
+        lambda: change(desk, password="another horse battery"),
+        after=1,  # the first counts the password given
+    )
+    thief.client.post("/account/tokens", data=fields)
+    assert desk.audited("token.add") == []
+
+
+def change(desk: Desk, **changes: Any) -> None:
+    with desk.directory.ledger.write() as tx:
+        set_user(tx, find_user(tx, "ines"), **changes)
 
 
 def test_nobody_learns_at_the_door_who_is_known(desk: Desk) -> None:

@@ -30,7 +30,6 @@ from tests.web.desk import NOW_US, PASSWORD, Desk, Person, grant_everything
 from tests.web.footage import START_US, keep, lose, register
 from tests.web.lived_in import SECRETS, LivedIn, live_in
 from tests.web.test_attacks import filled, known, rules
-from web.blueprints.searches import jobs
 
 # An element and an attribute that no page of ours has; out of text, attributes, scripts, comments.
 MARKUP = (
@@ -77,8 +76,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Iterator[Live
     desk.segments.append(keep(desk.directory, gate, clips / "one.mp4", START_US))
     desk.person("root", Role.ADMINISTRATOR)
     yield live_in(desk)
-    jobs(desk.app).close()
-    house.directory.close()
+    desk.close()
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +123,8 @@ def test_no_page_grows_an_element_out_of_a_name(town: LivedIn, hostile: Camera) 
         for lang in ("en", "zh"):
             person.client.set_cookie("hindsight_lang", lang)
             for rule, _ in rules(town.desk, "GET"):
-                for values in (known(town), known(town) | {"camera": hostile.slug}):
+                plain = [known(town)] if lang == "en" else []
+                for values in (*plain, known(town) | {"camera": hostile.slug}):
                     pages += _grows_nothing(person, filled(rule, values), {
                         "at": str(START_US), "camera": hostile.slug, "case": MARKUP[:60],
                         "reason": MARKUP,
@@ -194,7 +193,7 @@ def test_sql_in_a_filter_is_a_name_that_nobody_has(town: LivedIn) -> None:
                 for name in rule.arguments:
                     made = filled(rule, known(town) | {name: as_part(text)})
                     answer = ines.get(made, query_string={"then": text})
-                    assert answer.status_code in (404, 422), (made, text, answer.text)
+                    assert answer.status_code in (403, 404, 422), (made, text, answer.text)
         for field in ("camera", "site"):
             body = {"text": "a red car", field: [text]}
             answer = ines.client.post("/api/v1/search", json=body, headers=token)

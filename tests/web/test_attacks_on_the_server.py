@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from storage.directory import init_directory
-from storage.settings import WebSettings
+from storage.settings_web import WebSettings
 from tests.e2e.browser import Server, serving
 
 HEAD = "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

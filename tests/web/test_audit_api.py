@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from storage.vocabulary import Role
-from tests.web.desk import Desk
+from tests.web.desk import PASSWORD, Desk, Person
+from tests.web.footage import register
 
 
 def test_who_audits_reads_page_by_page_and_is_logged(desk: Desk) -> None:
     auditor = desk.person("au", Role.AUDITOR)
+    Person(desk.app.test_client()).log_in("au", PASSWORD)
     first = auditor.get("/api/v1/audit?limit=2").json
     assert first is not None
     assert [row["action"] for row in first["rows"]] == ["audit.read", "login"]
@@ -44,3 +47,16 @@ def test_what_makes_no_sense_is_refused(desk: Desk, query: str) -> None:
 
 def test_a_camera_that_is_not_there_is_said(desk: Desk) -> None:
     assert desk.person("au", Role.AUDITOR).get("/api/v1/audit?camera=nowhere").status_code == 404
+
+
+def test_a_row_with_a_detail_beyond_reason_is_shown_and_hides_no_other(desk: Desk) -> None:
+    auditor = desk.person("au", Role.AUDITOR)
+    register(desk.directory, "gate")
+    for detail in ("[" * 200_000, "[" * 900 + "]" * 900, '"\\ud800"', "1e999", ""):
+        with desk.directory.ledger.write() as tx:
+            tx.execute(
+                text("UPDATE audit SET detail = :it, subject = 'gate-2' WHERE seq = 1"),
+                {"it": detail},
+            )
+        for address in ("/api/v1/audit", "/api/v1/audit?camera=gate", "/audit"):
+            assert auditor.get(address).status_code == 200, (address, detail[:9])

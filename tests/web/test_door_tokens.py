@@ -30,18 +30,48 @@ def ask(desk: Desk, token: str, address: str = "/api/v1/cameras", **kwargs: Any)
     )
 
 
-def test_a_token_opens_the_api_and_nothing_else(archive: Desk) -> None:
+def test_a_token_opens_the_api_and_media_and_nothing_else(archive: Desk) -> None:
     token = make(archive.person(), "see", "search", "play", "export")
     assert ask(archive, token).json[0]["name"] == "gate"
     headers = {"Authorization": f"bearer {token}"}
     known = archive.app.test_client().get("/api/v1/session", headers=headers)
     assert known.json["user"] == "ines"
-    start = archive.segments[0].start_us
-    for address in ("/media/gate/opening.json?at=" + str(start), "/search", "/account", "/export"):
+    for address in ("/search", "/account", "/export", "/player?camera=gate", "/people", "/audit"):
         answer = ask(archive, token, address)
         assert answer.status_code in (302, 401), address
     for address in ("/API/v1/cameras", "/api/v1//cameras"):
         assert ask(archive, token, address).status_code != 200
+
+
+def test_a_token_plays_by_addresses_that_are_its_own(archive: Desk) -> None:
+    """The look is a row that names the token; the addresses work for it, and for nobody else."""
+    ines = archive.person()
+    token, other, see = make(ines, "play"), make(ines, "play"), make(ines, "see")
+    start = archive.segments[0].start_us
+    opening = f"/media/gate/opening.json?at={start}"
+    assert ask(archive, see, opening).status_code == 403
+    assert archive.audited("play") == []
+    found = ask(archive, token, opening)
+    assert found.status_code == 200, found.text
+    assert "Authorization" in found.vary
+    (row,) = archive.audited("play")
+    assert (row.actor, json.loads(row.detail)["api_token"]) == ("ines", "1 report")
+    playlist = ask(archive, token, found.json["playlist"])
+    assert playlist.status_code == 200
+    assert len(archive.audited("play")) == 1  # the opening was the look
+    media = next(line for line in playlist.text.splitlines() if line.startswith("/media/segment/"))
+    still = f"{found.json['segments'][0]['still']}&at={start}"
+    for address in (media, still):
+        assert ask(archive, token, address).status_code == 200, address
+        assert ask(archive, other, address).status_code == 403, address
+        assert ines.get(address).status_code == 403, address
+        assert archive.app.test_client().get(address).status_code == 401, address
+    part = archive.app.test_client().get(
+        media, headers={"Authorization": f"Bearer {token}", "Range": "bytes=0-99"}
+    )
+    assert (part.status_code, len(part.data)) == (206, 100)
+    ines.post("/account/tokens/revoke", {"token": "1"})
+    assert ask(archive, token, media).status_code == 401
 
 
 @pytest.mark.parametrize("token", ["", "hst_", "hst_" + "x" * 43, "\u00ff", "x" * 5000, "a b"])

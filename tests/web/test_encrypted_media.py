@@ -29,7 +29,7 @@ def vault(tmp_path: Path) -> Iterator[Desk]:
     (house.root / FILE_NAME).write_text(text)
     desk = Desk(open_directory(house.root, house.clock), house.clock)
     yield desk
-    desk.directory.close()
+    desk.close()
 
 
 def test_ranges_and_the_whole_are_the_bytes_that_were_recorded(vault: Desk, clips: Path) -> None:
@@ -101,4 +101,4 @@ def test_a_lost_key_is_said_and_other_footage_plays(vault: Desk, clips: Path) ->
     answer = ines.get(f"/media/gate/opening.json?at={START_US}")
     assert answer.status_code == 500
     assert "volume-main.key" in answer.text
-    plain.directory.close()
+    plain.close()

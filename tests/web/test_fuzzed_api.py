@@ -23,10 +23,9 @@ from tests.storage.media import new_house
 from tests.web.desk import NOW_US, PASSWORD, Desk
 from tests.web.footage import START_US, keep, lose, register
 from tests.web.lived_in import CASE, OTHERS_WORDS, SECRETS, LivedIn, live_in
-from web.blueprints.searches import jobs
 
 EXPLORING = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
-EXAMPLES = 200 if EXPLORING else 8  # of each operation, in each mode
+EXAMPLES = 200 if EXPLORING else 3  # of each operation, in each mode
 # To shrink costs minutes, and the failure names its request anyway.
 PHASES = list(Phase) if EXPLORING else [Phase.generate]
 CHECKS = [
@@ -44,6 +43,7 @@ TELLING: dict[str, list[Any]] = {
     "between": ["18:00-23:00"], "like": [["gate@2026-11-16T13:00:01Z"]], "site": [["North"]],
     "threshold": [0.9], "webhook": ["duty"], "quiet": ["22:00-06:00"], "name": ["flood", "fire"],
     "image": [None], "box": [None], "weight": [[]], "not": [["a bus"]], "also": [[]],
+    "recipe": [{"recipe": 1}], "at": TIMES[:1],
     "then": [None, "a bus"], "within_s": [60], "near_m": [100], "around": [None],
 }  # fmt: skip
 
@@ -58,8 +58,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Iterator[Live
     lose(desk.directory, gate, one.end_us, one.end_us + 5_000_000)
     desk.segments.append(one)
     yield live_in(desk)
-    jobs(desk.app).close()
-    house.directory.close()
+    desk.close()
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
@@ -103,6 +102,8 @@ def _shown(failure: BaseException) -> str:
 def _season(case: Case, data: st.DataObject, town: LivedIn) -> None:
     """Put names that lead somewhere in the place of some of what was drawn."""
     for name in case.path_parameters or {}:
+        if case.path.endswith("/close"):
+            continue  # everything else is asked under the case
         if data.draw(st.booleans()):
             case.path_parameters[name] = data.draw(st.sampled_from(town.known[name]))
     for values in (case.query, case.body):
@@ -116,6 +117,7 @@ def _send(town: LivedIn, case: Case, honest: bool) -> TestResponse:
     person = town.seat("ines")
     sent = case.as_transport_kwargs()
     sent["headers"].pop("Cookie", None)
+    sent["headers"]["Accept-Encoding"] = "identity"  # packed, no secret would be seen
     if honest:
         sent["headers"]["X-CSRF-Token"] = person.get("/api/v1/session").json["csrf_token"]
     return person.client.open(**sent)

@@ -11,6 +11,10 @@ from pydantic import TypeAdapter
 
 from search.engine import Engine
 from storage import cases
+from storage.api_tokens import add_token
+from storage.people import find_user
+from storage.register import find_camera, set_camera
+from storage.rights import Verb
 from storage.vocabulary import Role
 from tests.search.archive import START_US, Words, new_archive
 from tests.web.desk import Desk, Person
@@ -142,8 +146,8 @@ def test_a_case_is_marked_together_and_seen_by_who_may_search(trucks: Desk) -> N
     assert ines.get("/api/v1/cases/none/marks").status_code == 404
 
 
-def test_a_closed_case_is_not_marked_but_still_seen(trucks: Desk) -> None:
-    ines = trucks.person()
+def test_a_closed_case_is_not_marked_and_seen_by_auditors_alone(trucks: Desk) -> None:
+    ines, aud = trucks.person(), trucks.person("aud", Role.AUDITOR)
     token, moments = found(ines, case=CASE)
     frame = frame_of(moments, "gate-0")
     put(ines, token, frame, {"right": True})
@@ -152,7 +156,8 @@ def test_a_closed_case_is_not_marked_but_still_seen(trucks: Desk) -> None:
     assert put(ines, token, frame, {"right": False}).status_code == 409
     assert take_back(ines, token, frame).status_code == 409
     assert send(ines, f"/api/v1/searches/{token}/refine", {}).status_code == 409
-    assert len(ines.get(f"/api/v1/cases/{CASE}/marks").json) == 1
+    assert ines.get(f"/api/v1/cases/{CASE}/marks").json == []
+    assert len(aud.get(f"/api/v1/cases/{CASE}/marks").json) == 1
 
 
 def test_a_search_of_somebody_else_outside_a_case_is_not_there(trucks: Desk) -> None:
@@ -191,3 +196,30 @@ def test_a_frame_is_told_as_a_string(trucks: Desk) -> None:
     _, moments = found(trucks.person())
     assert all(isinstance(one["best"]["frame"], str) for one in moments)
     assert np.all([int(one["best"]["frame"]) > 2**32 for one in moments])
+
+
+def test_what_nobody_approved_is_kept_from_administrators_and_shown_to_auditors(
+    trucks: Desk,
+) -> None:
+    adam, audra = (
+        trucks.person("adam", Role.ADMINISTRATOR), trucks.person("audra", Role.AUDITOR)
+    )  # fmt: skip
+    token, moments = found(adam, case=CASE, reason="theft")
+    assert put(adam, token, frame_of(moments, "gate-1"), {"right": True}).status_code == 200
+    with trucks.directory.ledger.write() as tx:
+        set_camera(tx, find_camera(tx, "gate-1"), sensitive=True)
+        _, bearer = add_token(
+            tx, find_user(tx, "adam"), "report", [Verb.AUDIT], days=1, created_by="adam",
+            now_us=trucks.clock.now,
+        )  # fmt: skip
+    here, marks = f"/api/v1/searches/{token}", f"/api/v1/cases/{CASE}/marks"
+    for one, is_shown in ((adam, False), (audra, True)):
+        for address in (f"{here}/moments", f"{here}/marks", marks):
+            told = one.get(address)
+            assert told.status_code == 200, told.text
+            assert ('"gate-1"' in told.text) is is_shown, address
+    robot = trucks.app.test_client().get(
+        f"{here}/moments", headers={"Authorization": f"Bearer {bearer}"}
+    )  # fmt: skip
+    assert robot.status_code == 200, robot.text
+    assert {one["camera"] for one in robot.json["moments"]} == {"gate-0", "gate-2", "gate-3"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -120,6 +121,17 @@ def test_play_is_audited_once_before_bytes_leave(archive: Desk) -> None:
     assert len(archive.audited("play")) == 3
 
 
+def test_a_moment_that_was_asked_for_is_audited_as_all_the_footage_it_opens(archive: Desk) -> None:
+    """Segments are handed out whole: a row of one microsecond would hide the rest of the look."""
+    ines, (one, two, _) = archive.person(), archive.segments
+    at = two.start_us + 10
+    for start_us, end_us, first in ((at, at + 1, two), (two.start_us - 1, at, one)):
+        span = {"from": rfc3339(start_us), "to": rfc3339(end_us)}
+        assert ines.get("/media/gate/playlist.m3u8", query_string=span).status_code == 200
+        detail = json.loads(archive.audited("play")[-1].detail)
+        assert (detail["from"], detail["to"]) == (rfc3339(first.start_us), rfc3339(two.end_us))
+
+
 def test_case_and_reason_stand_in_the_audit_row(archive: Desk) -> None:
     from storage.cases import close_case, open_case
 
@@ -201,13 +213,13 @@ def test_thumbnails_are_made_once_by_size_and_swept_with_their_segment(archive: 
     assert ines.get(address + "&w=641").status_code == 422
     assert archive.audited("view")
     newest = archive.segments[2]
-    folder = archive.directory.cache / cache.SEGMENTS / newest.id
+    folder = archive.directory.made_of_segments / newest.id
     assert len(list(folder.glob("*.jpg"))) == 2
     with archive.directory.ledger.write() as tx:
         ledger.expire(tx, [newest.id], "class 3: 30 days", START_US)
     assert ines.get(address).status_code == 404  # a cached picture does not outlive its footage
     with archive.directory.ledger.read() as tx:
-        cache.sweep(archive.directory.cache, {row.id for row in ledger.iterate(tx)})
+        cache.sweep(archive.directory.made_of_segments, {row.id for row in ledger.iterate(tx)})
     assert not folder.exists()
 
 
@@ -219,7 +231,10 @@ def test_missing_file_is_said_not_hidden(archive: Desk) -> None:
     assert answer.status_code == 500
     assert answer.json["type"] == "urn:hindsight:problem:data-loss"
     assert "is missing from volume main" in answer.json["detail"]
-    assert ines.get(f"/media/gate/opening.json?at={START_US}").status_code == 500
+    opened = ines.get(f"/media/gate/opening.json?at={START_US}").json
+    assert opened is not None
+    gone = next(hole for hole in opened["holes"] if hole["start_us"] <= START_US < hole["end_us"])
+    assert archive.segments[0].path in gone["cause"]
 
 
 @pytest.mark.parametrize(

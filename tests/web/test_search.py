@@ -305,7 +305,7 @@ def test_archive_that_demands_a_case_shows_nothing_without(
     assert "/media/picture/" not in ines.get("/cameras").text
     assert ines.get("/search?q=van&case=A-117&reason=plate").status_code == 200
     assert ines.opening(case="A-117", reason="plate")
-    strict.directory.close()
+    strict.close()
 
 
 def test_strength_has_four_steps_and_confidence_between_two_and_three() -> None:

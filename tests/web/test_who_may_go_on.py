@@ -9,17 +9,21 @@ import pytest
 from sqlalchemy import update
 
 from evidence.export import export
+from evidence.redaction import require_allowed
 from storage.access import access_of
 from storage.access_tables import access_grant
 from storage.cases import close_case, open_case
+from storage.departments import add_department, set_department
 from storage.errors import NotFound
-from storage.grants import grants, revoke_grant
+from storage.grants import GRANTABLE, Place, add_grant, grants, revoke_grant
 from storage.people import find_user, set_user
+from storage.register import find_camera, set_camera
 from storage.rights import Verb
-from storage.vocabulary import Actor
+from storage.vocabulary import Actor, Span
 from tests.web.desk import NOW_US, Desk, Person
 from tests.web.footage import START_US
 from web import exports
+from web.playback import record_look
 
 MINUTE_US = 60_000_000
 
@@ -109,7 +113,45 @@ def test_an_export_whose_grant_is_revoked_midway_publishes_nothing(
         export(
             directory, cameras=[camera], from_us=START_US, to_us=START_US + 3_000_000, out=out,
             actor=ines, progress=midway,
-            still_allowed=lambda tx: exports.require(tx, directory, [camera], ines),
+            still_allowed=lambda tx: exports.require(
+                tx, directory, [camera], ines, Span(START_US, START_US + 3_000_000)
+            ),
         )  # fmt: skip
     assert list(tmp_path.glob("bundle*")) == []
     assert not archive.audited("export.sealed")
+
+
+def test_a_camera_moved_to_another_department_midway_is_not_exported(
+    archive: Desk, tmp_path: Path
+) -> None:
+    """The rights are asked of the camera as it is, not as it was when it was chosen."""
+    directory, ines = archive.directory, Actor("ines")
+    archive.person("ines", granted=False)
+    with directory.ledger.write() as tx:
+        user = find_user(tx, "ines")
+        for name in ("north", "south"):
+            add_department(tx, name, START_US)
+        set_department(tx, user.id, "north")
+        camera = set_camera(tx, archive.cameras["gate"], department="north")
+        add_grant(
+            tx, user=user, verbs=GRANTABLE, place=Place(cameras_of="north"), from_us=0,
+            until_us=None, purpose="a test", made_by="the test", at_us=NOW_US,
+        )  # fmt: skip
+    span = Span(START_US, START_US + 3_000_000)
+
+    def midway(done: int, _total: int) -> None:
+        with directory.ledger.write() as tx:
+            set_camera(tx, find_camera(tx, "gate"), department="south")
+
+    with pytest.raises(NotFound, match="not registered"):
+        export(
+            directory, cameras=[camera], from_us=span.start_us, to_us=span.end_us,
+            out=tmp_path / "bundle.zip", actor=ines, progress=midway,
+            still_allowed=lambda tx: exports.require(tx, directory, [camera], ines, span),
+        )  # fmt: skip
+    assert list(tmp_path.glob("bundle*")) == []
+    assert not archive.audited("export.sealed")
+    with pytest.raises(NotFound), directory.ledger.read() as tx:
+        require_allowed(tx, directory, camera, span, ines)
+    with pytest.raises(NotFound):
+        record_look(directory, ines, "play", camera, span.start_us, span.end_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage import timeline
+from storage.generations import add_generation
 from storage.vocabulary import GapCause
 from tests.storage.media import START_US, US, CommandLine, House
 
@@ -76,8 +77,26 @@ def test_status_has_the_shape_of_the_interface(house: House, hindsight: CommandL
     }  # fmt: skip
     assert volume["ok"] is True
     assert said["keeping"]["verified"] == {"never": 3, "longest_ago": None, "bad": 0}
+    assert said["index_backlog"] is None
     assert said["warnings"] == []
     assert "gate" in hindsight("status").out
+
+
+def test_status_says_how_much_of_the_cameras_asked_for_is_not_indexed(
+    house: House, hindsight: CommandLine
+) -> None:
+    house.footage("gate")
+    house.footage("yard", count=2)
+    with house.ledger.write() as tx:
+        add_generation(
+            tx, model="m", checkpoint=None, weights_hash="w", preprocess_hash="p", dimension=4,
+            meaningful=True, state="active", at_us=1,
+        )  # fmt: skip
+    assert hindsight.json("status")["index_backlog"] == {
+        "segments": 5, "footage_s": 10, "failed": 0, "unread_hours": 0,
+    }  # fmt: skip
+    assert hindsight.json("status", "--camera", "yard")["index_backlog"]["segments"] == 2
+    assert "Not indexed: 0.00 h of footage (segments: 5" in hindsight("status").out
 
 
 @pytest.mark.parametrize("command", ["segments", "gaps", "status"])
