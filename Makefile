@@ -12,8 +12,8 @@ SERVE ?= 1
 FOOTAGE ?=
 DEMO_DATA ?= demo-data
 PYTEST_ARGS ?=
-# Many tests wait for cameras, disks and clocks that are real: two files at a time.
-PYTEST_WORKERS ?= 2
+# Many tests wait for cameras, disks and clocks that are real: three files at a time on two cores.
+PYTEST_WORKERS ?= 3
 
 # What the tests use of the system: a real RTSP server and a real browser.
 TEST_PACKAGES := chromium fonts-noto-cjk python3-gi gir1.2-gst-rtsp-server-1.0 \
@@ -80,7 +80,7 @@ bench: $(VENV)/.installed-test
 
 # README's pictures, as the browser test takes them.
 pictures: $(VENV)/.installed-test test-packages
-	$(BIN)/python -m pytest -q tests/e2e/test_readme_pictures.py
+	$(BIN)/python -m pytest -q tests/e2e/test_journeys.py -k takes_it_along
 	cp test-artifacts/search-desk.png test-artifacts/search-desk.zh.png docs/guide/
 
 clean:

@@ -12,6 +12,7 @@ NOT_MEASUREMENTS = {
     "report",
     "house",
     "big_ledger",
+    "big_month",
     "big_lake",
     "big_lake_copies",
     "grown_vectors",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -154,8 +155,9 @@ def _while_adding(vectors: int) -> tuple[float, float, float]:
         count = len(questions(copy))
         for number in range(count):
             engine.search(query(number, EVERYTHING, {}, TOP), ASKER)
-        before = [_search(engine, number % count) for number in range(QUIET)]
         adding = _Adding(copy)
+        before = [_search(engine, number % count) for number in range(QUIET)]
+        adding.begin()
         during: list[float] = []
         while adding.goes_on():
             during.append(_search(engine, len(during) % count))
@@ -173,14 +175,24 @@ def _search(engine: Engine, number: int) -> float:
 
 
 class _Adding:
-    """Another process that adds ADDED rows."""
+    """Another process that adds ADDED rows; it has started, as an indexer has, before it is told
+    to begin."""
 
     def __init__(self, made: BigLake) -> None:
         import multiprocessing
 
         spawning = multiprocessing.get_context("spawn")
-        self._process = spawning.Process(target=add, args=(str(made.directory.root), made.end_us))
+        ready, self._begun = spawning.Event(), spawning.Event()
+        self._process = spawning.Process(
+            target=add, args=(str(made.directory.root), made.end_us, ready, self._begun)
+        )
         self._process.start()
+        while not ready.wait(1):
+            self.goes_on()
+
+    def begin(self) -> None:
+        """The rows come from now on."""
+        self._begun.set()
 
     def goes_on(self) -> bool:
         """Whether it still adds. RuntimeError: it failed."""
@@ -192,7 +204,7 @@ class _Adding:
         return False
 
 
-def add(root: str, last_us: int) -> None:
+def add(root: str, last_us: int, ready: Event, begun: Event) -> None:
     """New footage, indexed as it comes: a part every half second, a segment in each."""
     from storage.directory import open_directory
     from storage.generations import active_generation
@@ -203,8 +215,12 @@ def add(root: str, last_us: int) -> None:
         generation = active_generation(tx)
         newest = segments(tx, from_us=last_us - HOUR_US, limit=1)[0]
     assert generation is not None
+    made = rng.standard_normal((ADDED // AT_ONCE, AT_ONCE, DIMENSION)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=2, keepdims=True)
+    ready.set()
+    begun.wait()
     due = time.monotonic()
-    for number in range(ADDED // AT_ONCE):
+    for number, vectors in enumerate(made):
         one = _later(newest, number)
         frames = [
             lake.Frame(
@@ -213,8 +229,6 @@ def add(root: str, last_us: int) -> None:
             )
             for pts in range(0, AT_ONCE * US, US)
         ]  # fmt: skip
-        vectors = rng.standard_normal((AT_ONCE, DIMENSION)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         (part,) = lake.write_parts(directory.lake, generation, frames, vectors.astype(np.float16))
         with directory.ledger.write() as tx:
             insert_segment(tx, one)
