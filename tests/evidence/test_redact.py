@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -376,6 +378,34 @@ def test_the_same_footage_and_recipe_give_the_same_bytes(
 ) -> None:
     again = copy(lasting, tmp_path / "again", recipe(drawn(crossing, 0, 29)), burn_time=True)
     assert again.sha256 == made.sha256
+
+
+# Noise above a ramp: pictures in which x264 has much to choose.
+WRITTEN = """
+import sys; from pathlib import Path; import numpy as np
+from evidence.redaction_film import Filming; from evidence.redaction_hiding import NOTHING
+y, x = np.mgrid[0:212, 0:320]
+noise = np.random.default_rng(3).integers(60, 190, (9, 27, 3)).repeat(12, 0).repeat(12, 1)
+with Filming(Path(sys.argv[1]), 320, 212, 25, 1, "") as filming:
+    for i in range(12):
+        rgb = (np.stack([x * 3 + i * 4 + y, y * 5 + i, x + y], 2) % 256).astype(np.uint8)
+        rgb[:106] = noise[:106, :320]
+        filming.add(rgb, i * 40_000, NOTHING)
+    filming.finish(480_000)
+"""
+
+
+def test_what_lay_in_memory_before_changes_no_byte(tmp_path: Path) -> None:
+    """glibc fills what a program is given with the byte that MALLOC_PERTURB_ names."""
+    made = []
+    for filled in ("0", "1"):
+        path = tmp_path / f"{filled}.mp4"
+        more = {"MALLOC_PERTURB_": filled, "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
+        subprocess.run(
+            [sys.executable, "-c", WRITTEN, path], check=True, env={**os.environ, **more}
+        )
+        made.append(path.read_bytes())
+    assert made[0] == made[1]
 
 
 def test_pictures_of_another_size_fit_into_the_first_ones(
