@@ -17,7 +17,7 @@ if ROOT not in sys.path:  # shares its archive with the web tests, however pytes
     sys.path.insert(0, ROOT)
 
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Page, Route, expect  # noqa: E402
 
 import search.engine  # noqa: E402
 from indexer.indexing import run  # noqa: E402
@@ -143,6 +143,34 @@ def test_moments_are_marked_by_keyboard_and_refined(desk: Page, lit: Lit) -> Non
     expect(desk.get_by_text("Refined with 1 mark.")).to_be_visible()
     expect(desk.locator("li[data-mark=right]")).to_have_count(1)
 
+
+
+def test_marks_made_quickly_arrive_one_after_the_other(desk: Page, lit: Lit) -> None:
+    held: list[Route] = []
+    desk.route("**/marks/*", lambda route: held.append(route))
+
+    def said() -> list[str]:
+        desk.evaluate("fetch('/healthz')")  # what was asked before it is here by then
+        return [one.request.method for one in held]
+
+    desk.goto(f"{lit.url}/search?q=a+lorry")
+    desk.locator("main").focus()
+    desk.keyboard.press("ArrowRight")
+    before = len(lit.desk.audited("mark"))
+    for key in "xxv":
+        desk.keyboard.press(key)
+    expect(desk.get_by_text("1 right, 0 wrong")).to_be_visible()
+    desk.keyboard.press("r")  # refines with what was said, not with what has arrived
+    assert said() == ["PUT"]  # wrong; the others wait for it
+    held[0].continue_()
+    until(lambda: said() == ["PUT", "PUT"], 5, lambda: f"not sent: {said()}")
+    assert held[1].request.post_data == '{"right":true}'
+    assert "run=" not in desk.url
+    held[1].continue_()
+    desk.wait_for_url("**&run=*")
+    expect(desk.get_by_text("Refined with 1 mark.")).to_be_visible()
+    assert len(lit.desk.audited("mark")) == before + 2
+    desk.unroute("**/marks/*")
 
 def test_regrouped_and_unfolded_the_page_stays_and_back_works(desk: Page, lit: Lit) -> None:
     desk.goto(f"{lit.url}/search?q=a+car&top=4")

@@ -34,22 +34,49 @@ function drawn(item, mark) {
   part("refine").disabled = !(right || wrong);
 }
 
-async function mark(button) {
+const sending = new Map(); // by card: the promise of what is sent; two at once may arrive crosswise
+
+function mark(button) {
   const item = button.closest("li");
-  const [token, frame] = button.value.split(":");
-  const before = item.dataset.mark;
   const kind = button.classList.contains("right") ? "right" : "wrong";
-  const wanted = before === kind ? undefined : kind;
-  drawn(item, wanted);
-  const address = `${searches}/${token}/marks/${frame}`;
-  const body = JSON.stringify({ right: wanted === "right" });
-  const answer = await ask(address, wanted
-    ? { method: "PUT", again: true, body, headers: { "Content-Type": "application/json" } }
-    : { method: "DELETE", again: true });
-  if (answer?.ok) return;
-  drawn(item, before);
-  if (answer) tell((await problem(answer)).detail);
+  const kept = item.dataset.mark;
+  drawn(item, kept === kind ? undefined : kind);
+  if (sending.has(item)) return; // goes on with what is wanted then
+  const done = keep(item, button.value, kept).finally(() => sending.delete(item));
+  sending.set(item, done);
 }
+
+// Sends what the card shows, one after the other, until the server has the same.
+async function keep(item, of, kept) {
+  const [token, frame] = of.split(":");
+  const address = `${searches}/${token}/marks/${frame}`;
+  while (item.dataset.mark !== kept) {
+    const wanted = item.dataset.mark;
+    const body = JSON.stringify({ right: wanted === "right" });
+    const answer = await ask(address, wanted
+      ? { method: "PUT", again: true, body, headers: { "Content-Type": "application/json" } }
+      : { method: "DELETE", again: true });
+    if (!answer?.ok) {
+      drawn(item, kept);
+      if (answer) tell((await problem(answer)).detail);
+      return;
+    }
+    kept = wanted;
+  }
+}
+
+// What is refined is what the server has: marks on their way come first.
+let refining = false;
+
+document.addEventListener("submit", async (event) => {
+  if (event.target.id !== "refine" || !sending.size) return;
+  event.preventDefault();
+  if (refining) return;
+  refining = true;
+  while (sending.size) await Promise.all(sending.values());
+  refining = false;
+  if (!event.submitter?.disabled) event.target.requestSubmit(event.submitter);
+});
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button[form=marks]");
