@@ -176,13 +176,13 @@ def test_the_timeline_below_seeks_marks_and_follows(window: Visitor) -> None:
     line.focus()
     for _ in range(6):
         page.keyboard.press("+")  # from an hour to a minute about the cursor
-    strip = rows.first.locator("svg").bounding_box()
-    assert strip
     until(
         lambda: view_of(window)[1] - view_of(window)[0] < 60 * US, 6,
         lambda: f"zoomed to {view_of(window)}",
     )  # fmt: skip
     start, end = view_of(window)
+    strip = rows.first.locator("svg").bounding_box()
+    assert strip
 
     def at(us: int) -> float:
         return strip["x"] + strip["width"] * (us - start) / (end - start)
