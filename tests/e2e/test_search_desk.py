@@ -144,7 +144,6 @@ def test_moments_are_marked_by_keyboard_and_refined(desk: Page, lit: Lit) -> Non
     expect(desk.locator("li[data-mark=right]")).to_have_count(1)
 
 
-
 def test_marks_made_quickly_arrive_one_after_the_other(desk: Page, lit: Lit) -> None:
     held: list[Route] = []
     desk.route("**/marks/*", lambda route: held.append(route))
@@ -171,6 +170,7 @@ def test_marks_made_quickly_arrive_one_after_the_other(desk: Page, lit: Lit) -> 
     expect(desk.get_by_text("Refined with 1 mark.")).to_be_visible()
     assert len(lit.desk.audited("mark")) == before + 2
     desk.unroute("**/marks/*")
+
 
 def test_regrouped_and_unfolded_the_page_stays_and_back_works(desk: Page, lit: Lit) -> None:
     desk.goto(f"{lit.url}/search?q=a+car&top=4")
