@@ -2,62 +2,45 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-import numpy as np
-
 from search.admission import Keys, admitted, approved
-from search.answer import Answer, Best, Moment
+from search.answer import Answer, Moment
 from search.coverage import Coverage, coverage
+from search.early import PACE_S, Early, SoFar
 from search.explaining import explained
 from search.feedback import Taught, taught
 from search.filters import Filters
 from search.footage import Footage
+from search.hydrating import Place, RowDamaged, hydrated, paired
 from search.moments import Peak, followed, page
-from search.partitions import Block, Partition, Partitions
+from search.partitions import Partition, Partitions
 from search.places import around, near, said_of_places
 from search.query import Query
 from search.questions import BackgroundBank, Embeds, Remembering, questions, unknown_words
 from search.ranking import Step
-from search.rows import KIND_NAMES, Floats
+from search.rows import Floats
 from search.samples import Samples
 from search.scan import Stop, Workers
 from search.shards import ShardDamaged
-from storage import audit, generations, register, segments
+from storage import audit, generations, register
 from storage.clock import US, utc_day
 from storage.directory import DataDirectory
 from storage.errors import Unavailable
 from storage.i18n import N_, tr
 from storage.lake_days import day_versions, days_reaching
-from storage.vocabulary import Actor, Camera, Generation, Segment, SegmentState
+from storage.vocabulary import Actor, Camera, Generation
 
 MOST_STEPS = 2_000  # moments of A and of B among which 'A, then B' looks for pairs
 MOST_READS = 3  # of the partitions, when parts vanish or rows turn out to be damaged
-HALF_PICTURE_US = US // 2  # a moment of one picture still lasts a while
-
 
 NOTHING_GRANTED = N_(
     "no camera may be searched by you yet; ask an administrator, who grants it with `hindsight"
     " grant add`"
 )
-
-
-class _Damaged(Exception):
-    """A row that was to be shown is not what was written; its shard was removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What a row that is shown says of itself."""
-
-    frame_id: int
-    kind: str
-    box: list[int]
-    segment_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +74,16 @@ class Engine:
         directory: DataDirectory,
         embedder: Embeds | None = None,
         partitions: Partitions | None = None,
+        workers: Workers | None = None,
+        *,
+        pace_s: float = PACE_S,
     ) -> None:
+        """`pace_s`: what is found is told after so long, and then so often."""
         self.directory = directory
         self._partitions = partitions or Partitions(directory)
         self._samples = Samples()
-        self._workers = Workers()
+        self._workers = workers or Workers()
+        self._pace_s = pace_s
         self._bank = BackgroundBank(directory)
         self._footage = Footage(directory.cache / "footage")
         self._given = embedder
@@ -115,17 +103,21 @@ class Engine:
         token: str | None = None,
         stop: Stop | None = None,
         progress: Callable[[float], object] | None = None,
+        so_far: Callable[[SoFar], object] | None = None,
     ) -> Answer:
         """Answer a query. The audit row is committed before anything is returned.
 
-        `token`: of the stored run this is, for the audit. NotFound: unknown camera, site or case.
-        Conflict: closed case, or stopped. Denied: a case is required.
+        `token`: of the stored run this is, for the audit. `so_far`: told of what was found, while
+        a search lasts; whoever shows it writes down the look.
+
+        NotFound: unknown camera, site or case. Conflict: closed case, or stopped. Denied: a case
+        is required.
         """
         directory = self.directory
         with directory.ledger.read() as tx:
             within = admitted(tx, directory, query, actor.name)
             said = approved(tx, directory, query, actor.name)
-        answer = self.answer(query, within=within, stop=stop, progress=progress)
+        answer = self.answer(query, within=within, stop=stop, progress=progress, so_far=so_far)
         answer = replace(answer, coverage=replace(answer.coverage, unapproved=said.left_out))
         with directory.ledger.write() as tx:
             who = actor.under(query.case_id, query.reason)
@@ -148,6 +140,7 @@ class Engine:
         segments: Collection[str] | None = None,
         stop: Stop | None = None,
         progress: Callable[[float], object] | None = None,
+        so_far: Callable[[SoFar], object] | None = None,
     ) -> Answer:
         """As `search`, without case and audit: whoever calls records what it is for.
 
@@ -183,6 +176,7 @@ class Engine:
             found, lost = self._searched(
                 query, cameras, generation, embedder, taught_by, segments, top,
                 stop or (lambda: False), progress or (lambda _: None),
+                None if strange else self._telling(query, cameras, generation, so_far),
             )  # fmt: skip
         stated = self._stated(query, cameras, generation, now_us, lost, segments)
         names = {camera.id: camera.slug for camera in cameras}
@@ -214,7 +208,7 @@ class Engine:
     def _searched(
         self, query: Query, cameras: list[Camera], generation: Generation, embedder: Embeds,
         taught_by: Taught | None, segments: Collection[str] | None, top: int, stop: Stop,
-        progress: Callable[[float], object],
+        progress: Callable[[float], object], early: Callable[[], Early] | None,
     ) -> tuple[_Found, dict[str, str]]:  # fmt: skip
         """What is found, and the lake parts that could not be read → why."""
         filters = Filters.of(query, cameras)
@@ -228,11 +222,12 @@ class Engine:
                         one, filters, opened.partitions, self._samples, bank, self._workers,
                         taught=None if number else taught_by,  # marks are of what comes first
                         segments=segments, stop=stop, progress=progress,
+                        early=None if early is None else early(),
                     )
                     for number, one in enumerate(asked)
                 ]  # fmt: skip
                 moments, more = self._moments(query, cameras, steps, top)
-            except (_Damaged, ShardDamaged) as error:
+            except (RowDamaged, ShardDamaged) as error:
                 self._partitions.close()  # opened anew, what is damaged is found out
                 if attempt + 1 == MOST_READS:
                     raise Unavailable(
@@ -283,57 +278,50 @@ class Engine:
         if query.then is None:
             (step,) = steps
             chosen, more = page(step.peaks(gap_us, 4 * top + 50), top, query.diversify)
-            whole = [(peak, step) for peak in step.widened(chosen, gap_us)]
-            return [one for one in self._hydrated(cameras, whole) if one is not None], more
+            made = self._hydrated(cameras, step, step.widened(chosen, gap_us))
+            return [one for one in made if one is not None], more
         first, second = (step.peaks(gap_us, MOST_STEPS) for step in steps)
         close = None if query.then.near_m is None else near(cameras, query.then.near_m)
         pairs = followed(first, second, round(query.then.within_s * US), close)[:top]
-        made = self._hydrated(
-            cameras,
-            [(peak, steps[0]) for peak in steps[0].widened([a for a, _ in pairs], gap_us)]
-            + [(peak, steps[1]) for peak in steps[1].widened([b for _, b in pairs], gap_us)],
+        ways = [
+            self._hydrated(cameras, step, step.widened([both[number] for both in pairs], gap_us))
+            for number, step in enumerate(steps)
+        ]
+        both = zip(*ways, strict=True)
+        return [paired(a, b) for a, b in both if a is not None and b is not None], {}
+
+    def _telling(
+        self, query: Query, cameras: list[Camera], generation: Generation,
+        so_far: Callable[[SoFar], object] | None,
+    ) -> Callable[[], Early] | None:  # fmt: skip
+        """What tells of moments that convince, while others are looked for; None where there is
+        nobody to tell, and where one is nothing without the others: 'A, then B'."""
+        told: dict[int, Moment] = {}  # by frame: damaged rows make the engine look again
+
+        def tell(found: Sequence[tuple[Peak, Place]], days_done: int, days: int) -> None:
+            assert so_far is not None
+            try:
+                moments = hydrated(self.directory, self._partitions, cameras, found)
+            except (RowDamaged, ShardDamaged):
+                return  # the answer comes upon it, too
+            for one in moments:
+                if one is not None:
+                    told.setdefault(one.best.frame_id, one)
+            so_far(SoFar(tuple(told.values()), days_done, days))
+
+        settings = self.directory.settings.search
+        if so_far is None or query.then or (query.texts and not generation.meaningful):
+            return None
+        gap_us = round(settings.moment_gap_s * US)
+        return lambda: Early(
+            tell, least=settings.confident_from, gap_us=gap_us, pace_s=self._pace_s
         )
-        both = zip(made[: len(pairs)], made[len(pairs) :], strict=True)
-        return [_pair(a, b) for a, b in both if a is not None and b is not None], {}
 
     def _hydrated(
-        self, cameras: list[Camera], found: list[tuple[Peak, Step]]
+        self, cameras: list[Camera], step: Step, found: list[Peak]
     ) -> list[Moment | None]:
-        """Each with its footage, from the ledger; None where that went while we looked."""
-        by_id = {camera.id: camera for camera in cameras}
-        shown = self._shown([step.row(peak) for peak, step in found])
-        with self.directory.ledger.read() as tx:
-            known = {
-                one.id: one
-                for one in segments.get(tx, sorted({one.segment_id for one in shown}))
-                if one.state is SegmentState.CLOSED
-            }
-        return [
-            _moment(by_id[peak.camera], known[one.segment_id], peak, one)
-            if one.segment_id in known
-            else None
-            for one, (peak, _) in zip(shown, found, strict=True)
-        ]
-
-    def _shown(self, places: list[tuple[Block, int]]) -> list[_Shown]:
-        """What rows say that are to be shown. _Damaged when one is not what was written."""
-        of_block: dict[Block, list[int]] = {}
-        for block, at in places:
-            of_block.setdefault(block, []).append(at)
-        said: dict[tuple[int, int], _Shown] = {}
-        for block, some in of_block.items():
-            places_of = np.array(sorted(set(some)), dtype=np.int64)
-            facts = block.rows.checked(places_of)
-            if facts is None:
-                self._partitions.discard(block)
-                raise _Damaged("a row is not what was written")
-            columns = [facts[name] for name in ("frame_id", "kind", "box", "pair")]
-            pairs = block.rows.pairs()
-            for at, frame_id, kind, box, pair in zip(
-                places_of.tolist(), *(column.tolist() for column in columns), strict=True
-            ):
-                said[(id(block), at)] = _Shown(frame_id, KIND_NAMES[kind], box, pairs[pair][0])
-        return [said[(id(block), at)] for block, at in places]
+        places = [(peak, step.row(peak)) for peak in found]
+        return hydrated(self.directory, self._partitions, cameras, places)
 
     def _convinces(self, query: Query, generation: Generation | None, shown: list[Moment]) -> bool:
         """Whether the best moment is a match. Words say nothing to weights never trained."""
@@ -360,29 +348,6 @@ class Engine:
                 loaded = load_embedder(self.directory, generation)
                 self._loaded = (generation.id, Remembering(loaded))
             return self._loaded[1]
-
-
-def _moment(camera: Camera, segment: Segment, peak: Peak, shown: _Shown) -> Moment:
-    x, y, w, h = shown.box
-    box = (x, y, w, h) if shown.kind == "region" else None
-    best = Best(shown.frame_id, peak.best_us, segment, shown.kind, box)
-    # Half a picture to either side, but not out of the footage where its border is known.
-    start_us, end_us = peak.start_us - HALF_PICTURE_US, peak.end_us + HALF_PICTURE_US
-    if peak.start_us >= segment.start_us:
-        start_us = max(start_us, segment.start_us)
-    if peak.end_us < segment.end_us:
-        end_us = min(end_us, segment.end_us)
-    return Moment(
-        camera, start_us, max(end_us, peak.best_us + 1), peak.score, peak.hits, best
-    )  # fmt: skip
-
-
-def _pair(first: Moment, second: Moment) -> Moment:
-    """'A, then B' as one moment; what followed may have been seen by another camera."""
-    return Moment(
-        first.camera, first.start_us, max(first.end_us, second.end_us),
-        math.sqrt(first.score * second.score), first.hits + second.hits, first.best, second.best,
-    )  # fmt: skip
 
 
 def _said_of_model(query: Query, generation: Generation) -> tuple[list[str], list[str]]:

@@ -104,17 +104,18 @@ class Jobs:
                     del self._jobs[token]
             self._ring()
 
-    def find(self, token: str, wait_s: float = 0.0) -> Kept:
+    def find(self, token: str, wait_s: float = 0.0, known: int | None = None) -> Kept:
         """A run; when it has not ended, that is waited for, at most `wait_s`. NotFound: none.
 
+        `known`: moments found so far that who asks knows of; more of them end the waiting, too.
         Nobody is made to wait while as many wait already as may.
         """
         heard = self._rung  # before it is looked at: what rings from here on is not missed
         kept = kept_runs.find(self.directory, token)
-        if wait_s <= 0 or kept.run.ended or not self._listening.acquire(blocking=False):
+        if wait_s <= 0 or _says_more(kept, known) or not self._listening.acquire(blocking=False):
             return kept
         try:
-            return self._listen(kept, wait_s, heard)
+            return self._listen(kept, wait_s, heard, known)
         finally:
             self._listening.release()
 
@@ -207,9 +208,14 @@ class Jobs:
         def report(share: float) -> None:
             job.progress = share
 
+        def told() -> None:
+            with self._bell:
+                self._ring()
+
         runs.carry_out(
-            self._engine(), job.token, job.query, job.actor, stop=job.stop.is_set, progress=report
-        )
+            self._engine(), job.token, job.query, job.actor, stop=job.stop.is_set, progress=report,
+            told=told,
+        )  # fmt: skip
 
     def _keep_alive(self) -> None:
         """Signs of life of those who wait; those who run give their own."""
@@ -235,9 +241,9 @@ class Jobs:
         self._rung += 1
         self._bell.notify_all()
 
-    def _listen(self, kept: Kept, wait_s: float, heard: int) -> Kept:
+    def _listen(self, kept: Kept, wait_s: float, heard: int, known: int | None = None) -> Kept:
         token, until_s = kept.run.id, time.monotonic() + wait_s
-        while not kept.run.ended and not self._closed.is_set():
+        while not _says_more(kept, known) and not self._closed.is_set():
             left_s = until_s - time.monotonic()
             if left_s <= 0:
                 break
@@ -247,7 +253,16 @@ class Jobs:
                     self._bell.wait(left_s)
                 heard = self._rung
             kept = kept_runs.find(self.directory, token)
-            if not here and not kept.run.ended:  # of another process, which rings no bell here
+            if not here and not _says_more(
+                kept, known
+            ):  # of another process, which rings no bell here
                 self._closed.wait(min(left_s, ELSEWHERE_S))
                 kept = kept_runs.find(self.directory, token)
         return kept
+
+
+def _says_more(kept: Kept, known: int | None) -> bool:
+    """Whether there is something new for who knows of so many moments, or waits for the end."""
+    if kept.run.ended or known is None or kept.so_far is None:
+        return kept.run.ended
+    return len(kept.so_far["moments"]) > known

@@ -34,6 +34,7 @@ class Kept:
     query: StoredQuery
     answer: dict[str, Any] | None  # as it was given; None while there is none
     circumstances: dict[str, Any]
+    so_far: dict[str, Any] | None = None  # of one that is running: search.early.SoFar.document
 
     @property
     def began(self) -> str:
@@ -67,11 +68,13 @@ def find(directory: DataDirectory, token: str) -> Kept:
     with directory.ledger.read() as tx:
         run = search_runs.find(tx, run.id)
         query = stored_queries.find(tx, run.query_id)
-        text = search_runs.answer(tx, run.id) if run.state == "done" else None
+        text = search_runs.answer(tx, run.id) if run.state in ("running", "done") else None
     if text is None:
         return Kept(run, query, None, {})
     try:
         document = json.loads(text)
+        if run.state == "running":
+            return Kept(run, query, None, {}, document)
         return Kept(run, query, document, document.pop(BESIDE, {}))
     except (ValueError, AttributeError):
         raise DataLoss(
@@ -84,9 +87,10 @@ def find(directory: DataDirectory, token: str) -> Kept:
 def note_look(
     directory: DataDirectory, kept: Kept, actor: Actor, detail: Mapping[str, Any]
 ) -> None:
-    """The audit row of showing a kept answer; to be committed before it is shown."""
+    """The audit row of showing a kept answer, or what is found so far; to be committed before it
+    is shown."""
     who = actor.under(kept.query.case_id, actor.reason or kept.query.reason)
-    moments = [] if kept.answer is None else kept.answer["moments"]
+    moments = (kept.answer or kept.so_far or {"moments": []})["moments"]
     shown = {one["camera"] for moment in moments for one in (moment, moment.get("then")) if one}
     detail = {"token": kept.run.id, **detail, "shown": sorted(shown)}
     with directory.ledger.write() as tx:

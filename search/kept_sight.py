@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ CASE_CLOSED = N_("case {case} is closed: what was found under it is shown to aud
 def as_seen_by(directory: DataDirectory, kept: Kept, name: str) -> Kept:
     """The run with what `name` may search now. Sums of the coverage stay as they were told."""
     if kept.answer is None:
-        return kept
+        return _beginning(directory, kept, name)
     span = _span(kept.answer["query"])
     with directory.ledger.read() as tx:
         access = access_of(tx, name, directory.clock.now_us())
@@ -37,6 +38,20 @@ def as_seen_by(directory: DataDirectory, kept: Kept, name: str) -> Kept:
     if closed and not slugs:
         answer = {**answer, "warnings": [tr(CASE_CLOSED, case=case_id)]}
     return replace(kept, answer=answer)
+
+
+def _beginning(directory: DataDirectory, kept: Kept, name: str) -> Kept:
+    """As `as_seen_by`, of one that has no answer yet."""
+    if kept.so_far is None:
+        return kept
+    span = _span(json.loads(kept.query.document))
+    with directory.ledger.read() as tx:
+        access = access_of(tx, name, directory.clock.now_us())
+        slugs = searchable(tx, directory, access, kept.query.case_id, span)
+    if slugs is None:
+        return kept
+    moments = [one for one in kept.so_far["moments"] if _is_of(one, slugs)]
+    return replace(kept, so_far={**kept.so_far, "moments": moments})
 
 
 def narrowed(

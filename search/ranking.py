@@ -9,19 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from search import scan, selecting
+from search.early import Early
 from search.feedback import Feedback, Taught
 from search.filters import Filters
 from search.judge import Judge
-from search.moments import Hits, Peak, peaks, widened
+from search.moments import Peak, peaks, widened
 from search.partitions import Block, Partition
 from search.questions import Question
-from search.rows import FRAME, REGION, Floats
+from search.rows import FRAME, REGION, Floats, Int64s
 from search.samples import Samples
 from search.scan import Chosen, Stop, Workers
 from search.selecting import Selection
 from storage.vocabulary import Span
 
 MOST_ROUNDS = 3  # of choosing anew where the nearest rows are all of a few moments
+LAST_SHARE = 0.5  # of the way, where codes have chosen and what they chose is compared
 WIDEST_US = 3_600_000_000  # a moment is looked at so far to either side of what was found
 
 
@@ -36,6 +38,34 @@ class Told:
     shards: int  # with codes
     rounds: int
     took_s: float
+
+
+class _Seen:
+    """What was compared of a first round: tells how far it is, and who shows it early."""
+
+    def __init__(
+        self, pieces: int, left: float, progress: Callable[[float], object], early: Early | None
+    ) -> None:
+        """`left`: of the way, once all pieces are done."""
+        self.left = left
+        self._pieces, self._done = pieces, 0
+        self._progress, self._early = progress, early
+
+    def compared(self, piece: Chosen, scores: Floats) -> None:
+        """Exactly."""
+        if self._early is not None:
+            self._early.compared(piece, scores)
+        self._one_more()
+
+    def chosen(self, selection: Selection, cosines: Floats, places: Int64s) -> None:
+        """By codes."""
+        if self._early is not None:
+            self._early.chosen(selection, cosines, places)
+        self._one_more()
+
+    def _one_more(self) -> None:
+        self._done += 1
+        self._progress((1 - self.left) * self._done / self._pieces)
 
 
 class Step:
@@ -54,11 +84,15 @@ class Step:
         segments: Collection[str] | None = None,
         stop: Stop = lambda: False,
         progress: Callable[[float], object] = lambda _: None,
+        early: Early | None = None,
     ) -> None:
+        """`early`: is told of what is compared, while it is."""
         began = time.perf_counter()
         self._question, self._taught = question, taught
         self._workers, self._stop, self._progress = workers, stop, progress
-        selections = selecting.qualifying(partitions, filters, segments)
+        self._early, self._partitions = early, partitions
+        # What is newer is compared first: of what lasts, it is told first.
+        selections = selecting.qualifying(partitions[::-1], filters, segments)
         self._plan = scan.plan(selections)
         self._chosen: list[Chosen] = []
         asked = {camera.id for camera in filters.cameras}
@@ -77,20 +111,23 @@ class Step:
 
     def peaks(self, gap_us: int, most: int) -> list[Peak]:
         """The best moments, best first, at most `most`."""
-        hits, found = Hits.none(), list[Peak]()
         exact, coded = scan.everything(self._plan.exact), list(self._plan.coded)
+        left = LAST_SHARE if coded else LAST_SHARE / 10
+        seen = _Seen(len(exact) + len(coded), left, self._progress, self._early)
+        if self._early is not None:
+            self._early.begin(self._partitions, exact, coded, self._scores)
+        hits = scan.score(exact, self._scores, self._workers, self._stop, seen.compared)
+        self._chosen += exact
         rounds, picked = 0, 0
         while True:
-            chosen, truncated = self._candidates(coded)
+            chosen, truncated = self._candidates(coded, _unseen if rounds else seen.chosen)
             picked += sum(len(one.places) for one in chosen)
-            if rounds == 0:
-                chosen = [*exact, *chosen]
             more = scan.score(chosen, self._scores, self._workers, self._stop)
             hits = hits.with_more(more, len(self._chosen))
             self._chosen += chosen
             found = peaks(hits, gap_us, most)
             rounds += 1
-            self._progress(rounds / (rounds + 1))
+            self._progress(1 - seen.left / (rounds + 1))
             if not truncated or len(found) >= most or rounds == MOST_ROUNDS:
                 break
             coded = _beyond(coded, found, gap_us)
@@ -132,13 +169,15 @@ class Step:
         """Where its best row lies."""
         return self._chosen[peak.source].selection.block, peak.place
 
-    def _candidates(self, coded: list[Selection]) -> tuple[list[Chosen], bool]:
+    def _candidates(
+        self, coded: list[Selection], seen: Callable[[Selection, Floats, Int64s], object]
+    ) -> tuple[list[Chosen], bool]:
         if not coded:
             return [], False
         directions = self._question.directions
         if self._taught is not None:
             directions = np.concatenate([directions, self._taught.directions])
-        return scan.candidates(coded, directions, self._workers, self._stop)
+        return scan.candidates(coded, directions, self._workers, self._stop, seen)
 
     def _together(self, windows: Sequence[Chosen]) -> list[Floats]:
         """Scores of each window; those of one block are compared in one go."""
@@ -163,6 +202,10 @@ class Step:
             return scores
         rows, at = one.selection.rows, one.places
         return self._feedback.refined(scores, rows.gather(at), rows.frame_id[at])
+
+
+def _unseen(_selection: Selection, _cosines: Floats, _places: Int64s) -> None:
+    """Of further rounds nobody is told."""
 
 
 def _beyond(coded: list[Selection], found: list[Peak], gap_us: int) -> list[Selection]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from storage.vocabulary import Actor
 
 if TYPE_CHECKING:
     from search.answer import Answer
+    from search.early import SoFar
     from search.engine import Engine
 
 DAY_US = 86_400 * US
@@ -106,8 +108,12 @@ def carry_out(
     *,
     stop: Stop | None = None,
     progress: Progress | None = None,
+    told: Callable[[], object] | None = None,
 ) -> Asked:
-    """Search for a run that is 'running', and keep what comes of it: answer, error or cancel."""
+    """Search for a run that is 'running', and keep what comes of it: answer, error or cancel.
+
+    `told`: called whenever it has found more; that is kept until the answer comes.
+    """
     directory = engine.directory
     who = actor.under(query.case_id, query.reason)
     with Pulse(directory, token, stop) as pulse:
@@ -119,7 +125,10 @@ def carry_out(
                 now_us, settings = directory.clock.now_us(), directory.settings
                 beside = circumstances(tx, query, asked, settings, now_us)
             report = pulse.reporting(progress)
-            answer = engine.search(query, who, token=token, stop=pulse.stopped, progress=report)
+            keep = None if told is None else _keeping(directory, token, told)
+            answer = engine.search(
+                query, who, token=token, stop=pulse.stopped, progress=report, so_far=keep
+            )
         except BaseException as error:  # also an interrupt: whoever looks at the run is to know
             end(directory, token, error, stopped=pulse.stopped())
             raise
@@ -136,6 +145,22 @@ def carry_out(
     if not kept:
         raise Conflict("the search was cancelled")
     return Asked(token, answer, document)
+
+
+def _keeping(
+    directory: DataDirectory, token: str, told: Callable[[], object]
+) -> Callable[[SoFar], None]:
+    def keep(found: SoFar) -> None:
+        text = json.dumps(found.document(), ensure_ascii=False)
+        try:
+            with directory.ledger.write() as tx:
+                search_runs.found_so_far(tx, token, text)
+        except HindsightError as error:  # the answer comes all the same
+            log.warning("search %s: what is found could not be kept: %s", token, error)
+            return
+        told()
+
+    return keep
 
 
 def end(directory: DataDirectory, token: str, error: BaseException, *, stopped: bool) -> None:

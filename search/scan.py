@@ -71,8 +71,14 @@ class Workers:
             max(1, len(os.sched_getaffinity(0))), "search", initializer=_alone
         )
 
-    def each(self, work: Callable[[T], R], items: Iterable[T], stop: Stop) -> list[R]:
-        """`work` of every item, in order."""
+    def each(
+        self,
+        work: Callable[[T], R],
+        items: Iterable[T],
+        stop: Stop,
+        seen: Callable[[int, R], object] = lambda _number, _result: None,
+    ) -> list[R]:
+        """`work` of every item, in order. `seen`: told of each result in turn, as it comes."""
 
         def one(item: T) -> R:
             if stop():
@@ -80,8 +86,12 @@ class Workers:
             return work(item)
 
         waiting = [self._pool.submit(one, item) for item in items]
+        found = []
         try:
-            return [each.result() for each in waiting]
+            for number, each in enumerate(waiting):
+                found.append(each.result())
+                seen(number, found[-1])
+            return found
         finally:
             for each in waiting:
                 each.cancel()
@@ -97,9 +107,16 @@ def _alone() -> None:
 
 
 def candidates(
-    coded: Sequence[Selection], directions: Floats, workers: Workers, stop: Stop
+    coded: Sequence[Selection],
+    directions: Floats,
+    workers: Workers,
+    stop: Stop,
+    seen: Callable[[Selection, Floats, Int64s], object] = lambda _one, _cosines, _places: None,
 ) -> tuple[list[Chosen], bool]:
-    """The rows nearest to any of the directions (k, d) by estimate; whether more would qualify."""
+    """The rows nearest to any of the directions (k, d) by estimate; whether more would qualify.
+
+    `seen`: told of each shard in turn what its codes named, cosines and places (k, few).
+    """
     most = max(FEWEST_OF_SHARD, 4 * CANDIDATES // max(1, len(coded)))
 
     def nearest(one: Selection) -> tuple[Floats, Int64s]:
@@ -108,7 +125,7 @@ def candidates(
         few = min(most, one.count)
         return codes.nearest(directions, few, None if one.whole else one.passing)
 
-    found = workers.each(nearest, coded, stop)
+    found = workers.each(nearest, coded, stop, lambda number, one: seen(coded[number], *one))
     picked: list[list[Int64s]] = [[] for _ in coded]
     truncated = False
     for number in range(len(directions)):
@@ -166,12 +183,24 @@ def everything(selections: Iterable[Selection]) -> list[Chosen]:
 
 
 def score(
-    chosen: Sequence[Chosen], judged: Callable[[Chosen], Floats], workers: Workers, stop: Stop
+    chosen: Sequence[Chosen],
+    judged: Callable[[Chosen], Floats],
+    workers: Workers,
+    stop: Stop,
+    seen: Callable[[Chosen, Floats], object] = lambda _piece, _scores: None,
 ) -> Hits:
-    """Compare them exactly; `Hits.source` is the place in `chosen`. The best MOST_HITS stay."""
+    """Compare them exactly; `Hits.source` is the place in `chosen`. The best MOST_HITS stay.
+
+    `seen`: told of each piece in turn.
+    """
+    found = workers.each(judged, chosen, stop, lambda number, one: seen(chosen[number], one))
+    return hits_of(chosen, found)
+
+
+def hits_of(chosen: Sequence[Chosen], found: Sequence[Floats]) -> Hits:
+    """Rows with their scores, as `score`."""
     if not chosen:
         return Hits.none()
-    found = workers.each(judged, chosen, stop)
     source = np.repeat(np.arange(len(chosen)), [len(one.places) for one in chosen])
     value = np.concatenate(found)
     place = np.concatenate([one.places for one in chosen])

@@ -88,7 +88,8 @@ def find(tx: Connection, token: str) -> SearchRun:
 
 
 def answer(tx: Connection, token: str) -> str | None:
-    """The answer as it was kept, JSON; None while there is none."""
+    """What is kept of a run, JSON: the answer of one that is done, what one that is running has
+    found so far; None for nothing."""
     kept: str | None = tx.execute(select(_r.answer).where(_r.id == token)).scalar()
     return kept
 
@@ -143,6 +144,11 @@ def progressed(tx: Connection, token: str, progress: float) -> None:
     _change(tx, token, _r.state == "running", _r.progress < share, progress=share)
 
 
+def found_so_far(tx: Connection, token: str, found: str) -> bool:
+    """Keep what a running one has found (JSON), in the place of its answer."""
+    return _change(tx, token, _r.state == "running", answer=found)
+
+
 def finish(
     tx: Connection,
     token: str,
@@ -164,13 +170,17 @@ def finish(
 
 def cancel(tx: Connection, token: str, at_us: int) -> bool:
     """Waiting or running → cancelled; False when it had ended."""
-    return _change(tx, token, _r.state.in_(ALIVE), state="cancelled", finished_us=at_us)
+    return _change(
+        tx, token, _r.state.in_(ALIVE), state="cancelled", finished_us=at_us, answer=None
+    )
 
 
 def fail(tx: Connection, token: str, at_us: int, error: str) -> bool:
     """Waiting or running → failed, with the reason; False when it had ended."""
     error = error[:ERROR_CHARACTERS]
-    return _change(tx, token, _r.state.in_(ALIVE), state="failed", finished_us=at_us, error=error)
+    return _change(
+        tx, token, _r.state.in_(ALIVE), state="failed", finished_us=at_us, error=error, answer=None
+    )
 
 
 def give_up(tx: Connection, silent_since_us: int, at_us: int) -> int:
@@ -178,7 +188,7 @@ def give_up(tx: Connection, silent_since_us: int, at_us: int) -> int:
     silent = (_r.state.in_(ALIVE), _r.alive_us < silent_since_us)
     if tx.execute(select(_r.id).where(*silent).limit(1)).first() is None:
         return 0
-    values = {"state": "failed", "finished_us": at_us, "error": DIED}
+    values = {"state": "failed", "finished_us": at_us, "error": DIED, "answer": None}
     return tx.execute(update(search_run).where(*silent).values(**values)).rowcount
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from search import marking, runs, standing_register
 from search.differences import differences
+from search.engine import Engine
 from search.kept_runs import Kept, find, note_look
 from search.kept_sight import as_seen_by
 from search.marking import shown
@@ -18,7 +19,7 @@ from storage.people import add_user
 from storage.register import add_camera
 from storage.rights import Verb
 from storage.vocabulary import Actor, Role
-from tests.search.archive import asked
+from tests.search.archive import Words, asked
 from tests.search.lookout import ASKER, CASE, DAY_US, FLOOD, Lookout, new_lookout
 from tests.search.receiver import Receiver, with_webhooks
 
@@ -89,6 +90,27 @@ def test_a_kept_answer_shows_what_may_be_searched_when_it_is_read(lookout: Looko
     seen = as_seen_by(lookout.directory, kept, ASKER.name)
     assert seen.answer is not None
     assert seen.answer["moments"] == []
+
+
+def test_what_is_found_so_far_shows_no_more_than_the_answer_would(lookout: Lookout) -> None:
+    lookout.film("gate", FLOOD)
+    lookout.film("bridge", FLOOD)
+    seen: list[list[set[str]]] = []
+
+    def look() -> None:
+        kept = find(lookout.directory, token)
+        assert as_seen_by(lookout.directory, kept, "admin") is kept
+        mine = as_seen_by(lookout.directory, kept, ASKER.name)
+        revoke(lookout)
+        none = as_seen_by(lookout.directory, kept, ASKER.name)
+        told = [one.so_far or {"moments": []} for one in (kept, mine, none)]
+        seen.append([{moment["camera"] for moment in one["moments"]} for one in told])
+
+    query = asked(text="flood")
+    token = runs.enter(lookout.directory, query, ADMIN, state="running")
+    engine = Engine(lookout.directory, Words(), pace_s=0)
+    runs.carry_out(engine, token, query, ADMIN, told=look)
+    assert seen == [[{"gate", "bridge"}, {"gate"}, set()]]
 
 
 def test_what_was_found_under_a_case_is_gone_when_it_closes(lookout: Lookout) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from search import scan
+from search.early import SoFar
 from search.engine import Engine
 from search.filters import Filters
 from search.judge import Judge
@@ -139,3 +140,18 @@ def test_widening_takes_neighbours_and_stops_at_a_gap() -> None:
     score = np.array([0.8, 0.5, 0.75, 0.8, 0.7, 0.69, 0.8], dtype=np.float32)
     wide = widened(peak, score, ts_us, 20)
     assert (wide.start_us, wide.end_us, wide.hits) == (90, 120, 4)
+
+
+def test_what_codes_choose_is_told_by_day_with_the_scores_of_the_answer(wide: Archive) -> None:
+    seen: list[SoFar] = []
+    engine = Engine(wide.directory, Words(), pace_s=0)
+    answer = engine.answer(asked("giraffe", top=50), so_far=seen.append)
+    assert any("codes" in line for line in answer.plan), answer.plan
+    last = seen[-1]
+    assert (last.days_done, last.days) == (DAYS, DAYS)
+    days = [one.best.at_us // (86_400 * US) for one in last.moments]
+    assert days == sorted(days, reverse=True)
+    assert len(set(days)) == DAYS
+    scores = {one.best.frame_id: one.score for one in answer.moments}
+    for one in last.moments:
+        assert scores[one.best.frame_id] == pytest.approx(one.score)
