@@ -157,6 +157,16 @@ def found(
     )
 
 
+def so_far(directory: DataDirectory, looked: Looked) -> list[Card]:
+    """What a search that is still looking has found, in the order in which it was found."""
+    found_yet = looked.kept.so_far
+    if found_yet is None:
+        return []
+    with directory.ledger.read() as tx:
+        register = {camera.slug: camera for camera in cameras(tx)}
+    return _cards(directory, register, looked, found_yet["moments"])
+
+
 def grouped(cards: Sequence[Card], by: str, more: Sequence[More]) -> list[Group]:
     """Under headings, by a key of web.asked.GROUPS: the best group first, times in their order."""
     if by not in ("time", "camera", "place"):

@@ -71,15 +71,23 @@ def look(asked: Asked) -> Looked:
     actor = context.actor(asked.case, asked.reason)
     query = _query(asked, actor)
     wait_s = current_app.config.get("SEARCH_WAIT_S", WAIT_S)
-    again = _kept_answer(asked.run, wait_s) if asked.run else None
+    again = _kept_answer(asked.run, wait_s) if asked.run else None  # or what it has so far
     if again is not None and asks(again, query):
         if again.answer is not None:
             detail = {"moments": len(again.answer["moments"]), "group": asked.group}
             note_look(context.directory(), again, actor, detail)
+        _note_beginning(again, actor)
         return _looked(again, again=True)
     token = jobs().submit(query, actor)
     kept = _seen(jobs().find(token, wait_s))
+    _note_beginning(kept, actor)
     return _looked(kept, replaced=bool(asked.run) and again is None)
+
+
+def _note_beginning(kept: Kept, actor: Actor) -> None:
+    """The look at what is found so far; the answer's own was noted by the search."""
+    if kept.so_far is not None and kept.so_far["moments"]:
+        note_look(context.directory(), kept, actor, {"so_far": len(kept.so_far["moments"])})
 
 
 def unfold(looked: Looked, slugs: Sequence[str], actor: Actor) -> list[Unfolded]:

@@ -26,6 +26,15 @@ class Waiting(_Asked):
     wait_s: float = WAIT
 
 
+class Watching(Waiting):
+    """How long to wait for an end, or for more than is known."""
+
+    known: int | None = Field(
+        None, ge=0, le=LARGEST_PAGE,
+        description="moments found so far that you know of; more of them end the waiting, too",
+    )  # fmt: skip
+
+
 class Page(_Asked):
     """Which moments."""
 
@@ -66,9 +75,18 @@ class Run(_Told):
     error: str | None
 
 
+class SoFar(_Told):
+    """What a running search has found: of days that it has looked through, newest first."""
+
+    moments: int
+    days_done: int
+    days: int
+
+
 class SearchState(Run):
     """How far a search is; with `done`, how much it found and what it did not look at."""
 
+    so_far: SoFar | None = Field(description="of one that is running, once it lasts")
     total: int | None = Field(description="moments; null until it is done")
     confident: bool | None
     coverage: Coverage | None
@@ -89,7 +107,7 @@ class KeptMoment(Moment):
 
 
 class MomentsPage(_Told):
-    """Some of the moments of a search. Nothing is shown of one that is not done."""
+    """Some of the moments of a search. One that is not done has no order and no coverage yet."""
 
     token: str
     state: State
@@ -100,6 +118,9 @@ class MomentsPage(_Told):
     coverage: Coverage | None = Field(None, description="on the first page")
     query: dict[str, object] | None = Field(None, description="as understood; on the first page")
     confident: bool | None = None
+    so_far: list[Moment] | None = Field(
+        None, description="what a running search has found; more comes after it"
+    )
 
 
 class Cause(_Told):

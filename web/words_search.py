@@ -7,6 +7,9 @@ from storage.i18n import N_
 SEARCH: dict[str, str] = {
     "search_waiting": N_("Waiting for its turn…"),
     "search_running": N_("Searching, {percent} % done…"),
+    "search_days": N_("{done} of {n} days looked through, newest first"),
+    "search_days_1": N_("{done} of {n} day looked through"),
+    "search_whole": N_("All was looked through. The whole answer is there, in its order."),
     "search_marked": N_("{right} right, {wrong} wrong"),
     "search_unfolded": N_("{n} more are shown."),
     "search_unfolded_1": N_("{n} more is shown."),

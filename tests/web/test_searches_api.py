@@ -21,6 +21,7 @@ from storage import cases, segments
 from storage.clock import US
 from storage.vocabulary import Actor, Role
 from tests.search.archive import Archive, Floats, Words, asked, new_archive
+from tests.search.slow import Slow
 from tests.web.desk import Desk, Person
 from tests.web.footage import START_US
 from tests.web.test_search import png
@@ -214,6 +215,33 @@ def test_every_page_that_is_read_is_a_look(town: Town) -> None:
     assert [(one["start"], one["moments"], one["token"]) for one in looks] == [
         (0, 1, token), (1, 1, token),
     ]  # fmt: skip
+
+
+def test_what_is_found_so_far_is_read_as_a_look_before_the_end(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*["road"] * 20, "bus", "bus", *["road"] * 20]
+    town.archive.footage("gate", START_US - 86_400 * US, words)
+    slow = Slow(allowed=3)  # of two days the newer one
+    engine = Engine(town.desk.directory, town.gate, workers=slow, pace_s=0)
+    monkeypatch.setattr(search.engine, "_shared", engine)
+    ines = town.desk.person()
+    token = town.begin(ines)
+    state = get(ines, f"/{token}", {**WHOLE_WAIT, "known": 0}).json
+    shapes_searches.SearchState.model_validate(state)
+    assert (state["state"], state["total"]) == ("running", None)
+    assert state["so_far"] == {"moments": 3, "days_done": 1, "days": 2}
+    assert town.desk.audited("search_shown") == []  # a state shows nothing
+    page = shapes_searches.MomentsPage.model_validate(get(ines, f"/{token}/moments").json)
+    assert (page.total, page.moments, page.next) == (None, [], 0)
+    assert page.so_far is not None
+    assert {one.camera for one in page.so_far} == {"gate", "yard", "lane"}
+    (look,) = town.desk.audited("search_shown")
+    assert json.loads(look.detail)["shown"] == ["gate", "lane", "yard"]
+    slow.let_go()
+    done = get(ines, f"/{token}", WHOLE_WAIT).json
+    assert (done["state"], done["so_far"]) == ("done", None)
+    assert done["total"] >= 4
 
 
 def test_the_same_again_says_that_nothing_changed(town: Town) -> None:

@@ -28,7 +28,7 @@ from web.approvals import request_address
 from web.asked import GROUPS, KINDS, LIGHTS, WEEKDAYS, Asked, quick_spans, read
 from web.formats import size_text
 from web.places import tree, zones
-from web.results import Found, found
+from web.results import Card, Found, found, so_far
 from web.searching import Looked
 from web.teaching import examples, kept_text
 from web.timeline_density import Density, density
@@ -49,18 +49,20 @@ def desk() -> str | Response:
     asked = read(request.args, known_zones[0][0])
     tz = asked.tz if asked.tz in dict(known_zones) else known_zones[0][0]
     looked, answer, error, status, request_at = None, None, None, 200, None
+    early: list[Card] = []
     pictures: dict[str, cuts.Cut] = {}
     if asked.anything:
         try:
             looked = searching.look(asked)
             error, status = _ended(looked)
             answer = _answer(asked, looked)
+            early = so_far(directory, looked)
             pictures = cuts.cuts(asked)  # their looks stand in the chain by now
         except HindsightError as refused:  # the form stays as it was filled in
             error, status = refused.text(), refused.http_status
             request_at = request_address(refused)
     page = render_template(
-        "search.html", asked=asked, looked=looked, answer=answer, error=error,
+        "search.html", asked=asked, looked=looked, answer=answer, early=early, error=error,
         request_at=request_at, places=tree(register), zones=known_zones, cases=open_cases,
         chips=asked.chips(register), quick=quick_spans(context.now_us(), tz), cuts=pictures,
         case_needed=directory.settings.search.require_case, examples=examples(), groups=GROUPS,

@@ -63,12 +63,13 @@ def list_searches(query: shapes_searches.Listed) -> Response:
 
 
 @api.operation(
-    "GET", "/searches/<token>", "How far a search is", query=shapes_searches.Waiting,
+    "GET", "/searches/<token>", "How far a search is", query=shapes_searches.Watching,
     answer=shapes_searches.SearchState,
 )  # fmt: skip
-def search_state(token: str, query: shapes_searches.Waiting) -> Response:
-    """State, progress, and once it is done how much it found and what it did not look at."""
-    return _state(_readable(token, query.wait_s))
+def search_state(token: str, query: shapes_searches.Watching) -> Response:
+    """State, progress, how much is found so far, and once it is done how much it found and what
+    it did not look at."""
+    return _state(_readable(token, query.wait_s, query.known))
 
 
 @api.operation(
@@ -76,7 +77,8 @@ def search_state(token: str, query: shapes_searches.Waiting) -> Response:
     query=shapes_searches.Page, answer=shapes_searches.MomentsPage,
 )  # fmt: skip
 def search_moments(token: str, query: shapes_searches.Page) -> Response:
-    """Moments as they were given, each with what became of its footage; none before the end."""
+    """Moments as they were given, each with what became of its footage; none before the end, but
+    what is found so far lies beside them."""
     kept = _readable(token, query.wait_s)
     page: dict[str, Any] = {
         "token": kept.run.id, "state": kept.run.state, "total": None, "start": query.start,
@@ -88,6 +90,9 @@ def search_moments(token: str, query: shapes_searches.Page) -> Response:
         if kept.run.ended:
             why = tr(kept.run.error or UNEXPECTED)
             raise Conflict("search {token} failed: {error}", token=kept.run.id, error=why)
+        if kept.so_far is not None and kept.so_far["moments"]:
+            page["so_far"] = kept.so_far["moments"]
+            note_look(context.directory(), kept, context.actor(), {"so_far": len(page["so_far"])})
         return jsonify(page)
     every = kept.answer["moments"]
     some = every[query.start : query.start + query.limit]
@@ -145,18 +150,18 @@ def _compared(then: Kept, now: Kept) -> dict[str, Any]:
     return changes
 
 
-def _readable(token: str, wait_s: float = 0.0) -> Kept:
+def _readable(token: str, wait_s: float = 0.0, known: int | None = None) -> Kept:
     """NotFound also for a run of somebody else: that there is one is nobody's business."""
     user = context.user()
     kept = jobs().find(token)
     mine = kept.run.asked_by == user.name and may(user, Verb.SEARCH)
     if not mine and not may(user, Verb.AUDIT):
         raise NotFound(search_runs.UNKNOWN, token=token[:64])
-    return _found(token, wait_s) if wait_s else _seen(kept)
+    return _found(token, wait_s, known) if wait_s else _seen(kept)
 
 
-def _found(token: str, wait_s: float = 0.0) -> Kept:
-    return _seen(jobs().find(token, wait_s))
+def _found(token: str, wait_s: float = 0.0, known: int | None = None) -> Kept:
+    return _seen(jobs().find(token, wait_s, known))
 
 
 def _seen(kept: Kept) -> Kept:
@@ -176,10 +181,11 @@ def _state(kept: Kept) -> Response:
 
 
 def _state_document(kept: Kept) -> dict[str, Any]:
-    answer = kept.answer
+    answer, early = kept.answer, kept.so_far
     return {
         **run_document(kept),
         "progress": jobs().progress(kept),
+        "so_far": None if early is None else {**early, "moments": len(early["moments"])},
         "total": None if answer is None else len(answer["moments"]),
         "confident": None if answer is None else answer["confident"],
         "coverage": None if answer is None else answer["coverage"],

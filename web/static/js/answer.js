@@ -5,7 +5,7 @@ import { counted } from "./words.js";
 
 const PARTS = ["about", "results"];
 
-async function pageAt(address) {
+export async function pageAt(address) {
   const response = await ask(address, { headers: { Accept: "text/html" }, refused: true });
   if (!response) return null;
   return new DOMParser().parseFromString(await response.text(), "text/html");
