@@ -2,13 +2,14 @@
 
 The answer knows nothing of this and is the same without it. Newer days come first, of rows that
 are compared exactly before those of codes; what was told stays as it was told, and more comes
-after it. Of a day that codes stand for, a few of the nearest rows are compared for it.
+after it. Of a day that codes stand for, a few of the nearest rows are compared for it: the best
+of all days together need not be among them, nor they among the best.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -25,12 +26,23 @@ from search.rows import Floats, Int64s
 from search.scan import Chosen
 from search.selecting import Selection
 
-PACE_S = 0.5  # after so long, and then so often: whoever shows it writes down a look
+NOTHING_NEW = 4  # times as seldom it is told that days are done which show nothing
 OF_DAY = 6  # moments
 MOST = 48  # moments in all: they are a beginning, not the answer
 NEAREST = 64  # rows of a day that are compared, where codes choose
 KEPT = 256  # rows of a piece that was compared, until its day is done
 Told = Callable[[Sequence[tuple[Peak, Place]], int, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often is told, and what it may cost."""
+
+    every_s: float = 0.5  # not before, and not more often: whoever shows it writes down a look
+    share: float = 0.1  # of the time that the search has taken: cold disks read slowly
+
+
+PACE = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class SoFar:
     moments: tuple[Moment, ...]
     days_done: int
     days: int
+    approvals: tuple[int, ...] = ()  # by which it may be looked at, for the audit row
 
     def document(self) -> dict[str, Any]:
         """As JSON; moments as those of an answer."""
@@ -47,6 +60,7 @@ class SoFar:
             "moments": [moment.document() for moment in self.moments],
             "days_done": self.days_done,
             "days": self.days,
+            "approvals": list(self.approvals),
         }
 
 
@@ -54,16 +68,17 @@ class Early:
     """Follows one step of a query while its rows are compared. Of one thread."""
 
     def __init__(
-        self, tell: Told, *, least: float, gap_us: int, pace_s: float = PACE_S
+        self, tell: Told, *, least: float, gap_us: int, pace: Pace
     ) -> None:  # fmt: skip
-        """`tell`: called with new moments, how many days are done, and of how many. `least`:
-        the score from which on a moment is worth telling."""
-        self._tell, self._least, self._gap_us, self._pace_s = tell, least, gap_us, pace_s
-        self._due_s = time.monotonic() + pace_s
+        """`tell`: called with new moments, how many days they are of, and of how many in all.
+        `least`: the score from which on a moment is worth telling."""
+        self._tell, self._least, self._gap_us, self._pace = tell, least, gap_us, pace
+        self._began_s = time.monotonic()
+        self._due_s, self._spent_s = self._began_s + pace.every_s, 0.0
         self._day_of: dict[int, date] = {}
         self._left: Counter[date] = Counter()
         self._rows: dict[date, list[tuple[Chosen, Floats | None]]] = {}
-        self._done: list[date] = []  # and not told of yet
+        self._done: deque[date] = deque()  # and not told of yet
         self._days = self._days_done = self._told = 0
         self._judged: Callable[[Chosen], Floats] | None = None
 
@@ -109,20 +124,24 @@ class Early:
         day = self._day(selection)
         self._left[day] -= 1
         if self._left[day] == 0:
-            self._days_done += 1
             self._done.append(day)
-        if not self._done or time.monotonic() < self._due_s:
+        now_s = time.monotonic()
+        if not self._done or now_s < self._due_s:
             return
         found: list[tuple[Peak, Place]] = []
-        for one in self._done:
-            rows = self._rows.pop(one, [])
+        days_before = self._days_done
+        while self._done and self._spent_s < self._pace.share * (now_s - self._began_s):
+            rows = self._rows.pop(self._done.popleft(), [])
+            self._days_done += 1
             if rows and self._told + len(found) < MOST:
                 found += self._of_day(rows)
+            self._spent_s += time.monotonic() - now_s
+            now_s = time.monotonic()
         found = found[: MOST - self._told]
-        self._done.clear()
         self._told += len(found)
-        self._tell(found, self._days_done, self._days)
-        self._due_s = time.monotonic() + self._pace_s
+        if self._days_done > days_before:
+            self._tell(found, self._days_done, self._days)
+        self._due_s = time.monotonic() + self._pace.every_s * (1 if found else NOTHING_NEW)
 
     def _of_day(
         self, rows: Sequence[tuple[Chosen, Floats | None]]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 from search.admission import Keys, admitted, approved
 from search.answer import Answer, Moment
 from search.coverage import Coverage, coverage
-from search.early import PACE_S, Early, SoFar
+from search.early import MOST, PACE, Early, Pace, SoFar
 from search.explaining import explained
 from search.feedback import Taught, taught
 from search.filters import Filters
@@ -29,13 +31,14 @@ from search.shards import ShardDamaged
 from storage import audit, generations, register
 from storage.clock import US, utc_day
 from storage.directory import DataDirectory
-from storage.errors import Unavailable
+from storage.errors import HindsightError, Unavailable
 from storage.i18n import N_, tr
 from storage.lake_days import day_versions, days_reaching
 from storage.vocabulary import Actor, Camera, Generation
 
 MOST_STEPS = 2_000  # moments of A and of B among which 'A, then B' looks for pairs
 MOST_READS = 3  # of the partitions, when parts vanish or rows turn out to be damaged
+log = logging.getLogger(__name__)
 
 NOTHING_GRANTED = N_(
     "no camera may be searched by you yet; ask an administrator, who grants it with `hindsight"
@@ -76,14 +79,14 @@ class Engine:
         partitions: Partitions | None = None,
         workers: Workers | None = None,
         *,
-        pace_s: float = PACE_S,
+        pace: Pace = PACE,
     ) -> None:
-        """`pace_s`: what is found is told after so long, and then so often."""
+        """`pace`: of telling what is found before the end."""
         self.directory = directory
         self._partitions = partitions or Partitions(directory)
         self._samples = Samples()
         self._workers = workers or Workers()
-        self._pace_s = pace_s
+        self._pace = pace
         self._bank = BackgroundBank(directory)
         self._footage = Footage(directory.cache / "footage")
         self._given = embedder
@@ -117,7 +120,8 @@ class Engine:
         with directory.ledger.read() as tx:
             within = admitted(tx, directory, query, actor.name)
             said = approved(tx, directory, query, actor.name)
-        answer = self.answer(query, within=within, stop=stop, progress=progress, so_far=so_far)
+        tell = None if so_far is None else partial(_approved_by, so_far, tuple(said.numbers))
+        answer = self.answer(query, within=within, stop=stop, progress=progress, so_far=tell)
         answer = replace(answer, coverage=replace(answer.coverage, unapproved=said.left_out))
         with directory.ledger.write() as tx:
             who = actor.under(query.case_id, query.reason)
@@ -221,7 +225,8 @@ class Engine:
                     Step(
                         one, filters, opened.partitions, self._samples, bank, self._workers,
                         taught=None if number else taught_by,  # marks are of what comes first
-                        segments=segments, stop=stop, progress=progress,
+                        segments=segments, stop=stop,
+                        progress=partial(_share, progress, number, len(asked)),
                         early=None if early is None else early(),
                     )
                     for number, one in enumerate(asked)
@@ -302,10 +307,12 @@ class Engine:
             assert so_far is not None
             try:
                 moments = hydrated(self.directory, self._partitions, cameras, found)
-            except (RowDamaged, ShardDamaged):
-                return  # the answer comes upon it, too
+            except (RowDamaged, ShardDamaged, HindsightError) as error:
+                # The answer is without them, comes upon the same, or fails for a reason of its own.
+                log.warning("what a search has found so far cannot be told: %s", error)
+                return
             for one in moments:
-                if one is not None:
+                if one is not None and len(told) < MOST:
                     told.setdefault(one.best.frame_id, one)
             so_far(SoFar(tuple(told.values()), days_done, days))
 
@@ -313,9 +320,7 @@ class Engine:
         if so_far is None or query.then or (query.texts and not generation.meaningful):
             return None
         gap_us = round(settings.moment_gap_s * US)
-        return lambda: Early(
-            tell, least=settings.confident_from, gap_us=gap_us, pace_s=self._pace_s
-        )
+        return lambda: Early(tell, least=settings.confident_from, gap_us=gap_us, pace=self._pace)
 
     def _hydrated(
         self, cameras: list[Camera], step: Step, found: list[Peak]
@@ -348,6 +353,17 @@ class Engine:
                 loaded = load_embedder(self.directory, generation)
                 self._loaded = (generation.id, Remembering(loaded))
             return self._loaded[1]
+
+
+def _approved_by(
+    so_far: Callable[[SoFar], object], approvals: tuple[int, ...], found: SoFar
+) -> None:
+    so_far(replace(found, approvals=approvals))
+
+
+def _share(progress: Callable[[float], object], step: int, steps: int, share: float) -> None:
+    """How far the query is, when one of its steps is so far."""
+    progress((step + share) / steps)
 
 
 def _said_of_model(query: Query, generation: Generation) -> tuple[list[str], list[str]]:

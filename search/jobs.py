@@ -107,7 +107,7 @@ class Jobs:
     def find(self, token: str, wait_s: float = 0.0, known: int | None = None) -> Kept:
         """A run; when it has not ended, that is waited for, at most `wait_s`. NotFound: none.
 
-        `known`: moments found so far that who asks knows of; more of them end the waiting, too.
+        `known`: days looked through that who asks knows of; more of them end the waiting, too.
         Nobody is made to wait while as many wait already as may.
         """
         heard = self._rung  # before it is looked at: what rings from here on is not missed
@@ -206,7 +206,7 @@ class Jobs:
             self._ring()
 
         def report(share: float) -> None:
-            job.progress = share
+            job.progress = max(job.progress, share)  # damaged rows make the engine look again
 
         def told() -> None:
             with self._bell:
@@ -262,7 +262,7 @@ class Jobs:
 
 
 def _says_more(kept: Kept, known: int | None) -> bool:
-    """Whether there is something new for who knows of so many moments, or waits for the end."""
+    """Whether there is something new for who knows of so many days, or waits for the end."""
     if kept.run.ended or known is None or kept.so_far is None:
         return kept.run.ended
-    return len(kept.so_far["moments"]) > known
+    return bool(kept.so_far["days_done"] > known)

@@ -74,9 +74,9 @@ def find(directory: DataDirectory, token: str) -> Kept:
     try:
         document = json.loads(text)
         if run.state == "running":
-            return Kept(run, query, None, {}, document)
+            return Kept(run, query, None, {}, {**document, "moments": list(document["moments"])})
         return Kept(run, query, document, document.pop(BESIDE, {}))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, KeyError):
         raise DataLoss(
             "the kept answer of search {token} is damaged; restore the ledger from your backup, or"
             " ask again",
@@ -93,6 +93,8 @@ def note_look(
     moments = (kept.answer or kept.so_far or {"moments": []})["moments"]
     shown = {one["camera"] for moment in moments for one in (moment, moment.get("then")) if one}
     detail = {"token": kept.run.id, **detail, "shown": sorted(shown)}
+    if kept.so_far is not None and kept.so_far["approvals"]:  # an answer's own row names them
+        detail["approvals"] = kept.so_far["approvals"]
     with directory.ledger.write() as tx:
         now_us = directory.clock.now_us()
         audit.record(tx, who, "search_shown", kept.subject, at_us=now_us, detail=detail)

@@ -62,8 +62,11 @@ class Pulse:
             now_us = self._directory.clock.monotonic_us()
             if now_us - self._written_us >= PROGRESS_S * US:
                 self._written_us = now_us
-                with self._directory.ledger.write() as tx:
-                    search_runs.progressed(tx, self._token, share)
+                try:
+                    with self._directory.ledger.write() as tx:
+                        search_runs.progressed(tx, self._token, share)
+                except HindsightError as error:  # a busy ledger: the search goes on
+                    log.warning("search %s could not say how far it is: %s", self._token, error)
 
         return report
 

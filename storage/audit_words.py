@@ -10,7 +10,7 @@ from storage.i18n import N_, tr
 # Action of a row → what was done; {subject} is what it was done with.
 WORDS: dict[str, str] = {
     "search": N_("searched: {subject}"),
-    "search_shown": N_("looked again at the answer to: {subject}"),
+    "search_shown": N_("looked at what was found for: {subject}"),
     "view": N_("saw pictures of {subject}"),
     "play": N_("watched {subject}"),
     "snapshot": N_("saved a picture of {subject}"),

@@ -96,7 +96,11 @@ search_run = Table(
     Column("model", String(200)),
     Column("generation", Integer, comment="number of the model's generation"),
     Column("code_version", String(100), nullable=False),
-    Column("answer", String, comment="JSON as `search --json`"),
+    Column(
+        "answer",
+        String,
+        comment="JSON as `search --json`; while it runs, what is found",
+    ),
     Column("error", String(1000)),
     CheckConstraint("state IN ('waiting', 'running', 'done', 'cancelled', 'failed')", name="state"),
     Index("ix_search_run_query", "query_id"),

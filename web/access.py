@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "search.mark": Verb.SEARCH,
     "search.refine": Verb.SEARCH,
     "search.neighbours_in_time": Verb.PLAY,
+    "search.cards_so_far": Verb.SEARCH,
     "player.page": Verb.PLAY,
     "player.day": Verb.PLAY,
     "player.near": Verb.PLAY,

@@ -71,23 +71,28 @@ def look(asked: Asked) -> Looked:
     actor = context.actor(asked.case, asked.reason)
     query = _query(asked, actor)
     wait_s = current_app.config.get("SEARCH_WAIT_S", WAIT_S)
-    again = _kept_answer(asked.run, wait_s) if asked.run else None  # or what it has so far
+    again = _kept_answer(asked.run, wait_s) if asked.run else None
     if again is not None and asks(again, query):
         if again.answer is not None:
             detail = {"moments": len(again.answer["moments"]), "group": asked.group}
             note_look(context.directory(), again, actor, detail)
-        _note_beginning(again, actor)
         return _looked(again, again=True)
     token = jobs().submit(query, actor)
     kept = _seen(jobs().find(token, wait_s))
-    _note_beginning(kept, actor)
     return _looked(kept, replaced=bool(asked.run) and again is None)
 
 
-def _note_beginning(kept: Kept, actor: Actor) -> None:
-    """The look at what is found so far; the answer's own was noted by the search."""
+def begun(token: str) -> Looked:
+    """A search by its token, for what it has found so far."""
+    return _looked(readable(token))
+
+
+def note_beginning(looked: Looked) -> None:
+    """The row of a look at what is found so far; the answer's own is written by the search."""
+    kept = looked.kept
     if kept.so_far is not None and kept.so_far["moments"]:
-        note_look(context.directory(), kept, actor, {"so_far": len(kept.so_far["moments"])})
+        detail = {"so_far": len(kept.so_far["moments"])}
+        note_look(context.directory(), kept, context.actor(), detail)
 
 
 def unfold(looked: Looked, slugs: Sequence[str], actor: Actor) -> list[Unfolded]:

@@ -10,6 +10,7 @@ from web.shapes import Answer, Coverage, Moment, Time, _Asked, _Told
 
 LONGEST_WAIT_S = 30.0
 LARGEST_PAGE = 1000
+LONGEST_SPAN_DAYS = 100_000
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
 WAIT = Field(
     0.0,
@@ -30,8 +31,8 @@ class Watching(Waiting):
     """How long to wait for an end, or for more than is known."""
 
     known: int | None = Field(
-        None, ge=0, le=LARGEST_PAGE,
-        description="moments found so far that you know of; more of them end the waiting, too",
+        None, ge=0, le=LONGEST_SPAN_DAYS,
+        description="days looked through that you know of; more of them end the waiting, too",
     )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ class Run(_Told):
 
 
 class SoFar(_Told):
-    """What a running search has found: of days that it has looked through, newest first."""
+    """What a running search has found, and of how many days that it has looked through."""
 
     moments: int
     days_done: int

@@ -24,7 +24,7 @@ from search.engine import Engine  # noqa: E402
 from storage.clock import US  # noqa: E402
 from tests.e2e.browser import Visitor, chromium, until, visitor  # noqa: E402
 from tests.e2e.lit_desk import served  # noqa: E402
-from tests.search.slow import Slow  # noqa: E402
+from tests.search.slow import AT_ONCE, Slow  # noqa: E402
 from tests.storage.media import new_house  # noqa: E402
 from tests.web.desk import NOW_US, Desk  # noqa: E402
 from tests.web.footage import START_US, keep, register, write_clip  # noqa: E402
@@ -68,7 +68,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lasting]:
     desk.person("ines")
     slow = Slow()
     before = search.engine._shared
-    search.engine._shared = Engine(desk.directory, workers=slow, pace_s=0)
+    search.engine._shared = Engine(desk.directory, workers=slow, pace=AT_ONCE)
     with served(desk) as url:
         yield Lasting(desk, url, slow)
         slow.let_go()
@@ -83,6 +83,7 @@ def window(lasting: Lasting) -> Iterator[Visitor]:
         made = visitor(context, lasting.url)
         made.log_in("ines", "correct horse battery")
         made.speak("en")
+        made.page.add_init_script(WATCH_SHIFTS)
         yield made
         context.close()
 
@@ -102,9 +103,9 @@ def asked_for(window: Visitor, lasting: Lasting, words: str) -> Page:
     """A search that has looked through the newest day."""
     lasting.slow.again()
     page = window.page
-    page.add_init_script(WATCH_SHIFTS)
+    page.mouse.move(0, 0)  # over nothing
     page.goto(f"{lasting.url}/search?q={words}")
-    expect(page.get_by_text("1 of 3 days looked through, newest first")).to_be_visible()
+    expect(page.get_by_text("1 of 3 days looked through.")).to_be_visible()
     expect(page.locator("[data-part=so-far] .card[data-us]").first).to_be_visible()
     return page
 
@@ -120,7 +121,7 @@ def test_what_is_found_comes_after_what_is_there_and_moves_nothing(
     assert (look["so_far"], look["shown"]) == (len(first), ["gate"])
     page.evaluate("window.first = document.querySelector('.card[data-us]')")
     lasting.slow.let(1)
-    expect(page.get_by_text("2 of 3 days looked through, newest first")).to_be_visible()
+    expect(page.get_by_text("2 of 3 days looked through.")).to_be_visible()
     until(lambda: len(cards(page)) > len(first), 10, lambda: "no more came")
     assert cards(page)[: len(first)] == first
     assert page.evaluate("window.first.isConnected")  # the very same: nothing blinks
@@ -141,6 +142,7 @@ def test_the_order_does_not_change_under_the_hand(window: Visitor, lasting: Last
     whole = page.get_by_role("button", name="Show the whole answer")
     expect(whole).to_be_visible()
     assert cards(page)[: len(first)] == first
+    assert page.evaluate("window.shifts") < 0.01, page.evaluate("window.moved")
     whole.press("Enter")
     expect(page.locator("details.coverage")).to_be_visible()
     expect(page.locator(".card[aria-current=true]")).to_have_count(1)  # still the one that plays
@@ -149,10 +151,29 @@ def test_the_order_does_not_change_under_the_hand(window: Visitor, lasting: Last
     assert window.complaints == []
 
 
-def test_a_cancelled_one_shows_nothing_more(window: Visitor, lasting: Lasting) -> None:
-    page = asked_for(window, lasting, "a+bus")
+@pytest.mark.parametrize("used", [False, True])
+def test_a_cancelled_one_shows_nothing_more(window: Visitor, lasting: Lasting, used: bool) -> None:
+    page = asked_for(window, lasting, "a+bus" if used else "a+car")
+    if used:
+        page.locator(".card[data-us]").first.click()
     page.get_by_role("button", name="Cancel").click()
     lasting.slow.let(1)
     expect(page.get_by_text("this search was cancelled")).to_be_visible()
     expect(page.locator(".card[data-us]")).to_have_count(0)
-    lasting.slow.let_go()
+
+
+def test_on_a_small_screen_in_chinese_nothing_moves_either(
+    window: Visitor, lasting: Lasting
+) -> None:
+    page = window.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    window.speak("zh")
+    lasting.slow.again()
+    page.goto(f"{lasting.url}/search?q=a+van")
+    expect(page.get_by_text("已查看 1/3 天。")).to_be_visible()
+    expect(page.locator("[data-part=so-far] .card[data-us]").first).to_be_visible()
+    lasting.slow.let(1)
+    expect(page.get_by_text("已查看 2/3 天。")).to_be_visible()
+    assert page.evaluate("window.shifts") < 0.01, page.evaluate("window.moved")
+    assert Axe().run(page).response["violations"] == []
+    window.shot("results-stream-in-zh-390")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from search.early import Pace
 from search.scan import R, Stop, T, Workers
 
 LONG_S = 60.0  # nobody waits so long unless something is broken
+AT_ONCE = Pace(every_s=0, share=1e9)
 
 
 class Slow(Workers):

@@ -1,4 +1,4 @@
-"""A search that lasts tells what it has found: newest days first, nothing that does not stand."""
+"""A search that lasts tells what it has found: newer days first, nothing that does not stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from search import early
 from search.answer import Answer
-from search.early import SoFar
+from search.early import Pace, SoFar
 from search.engine import Engine
 from search.jobs import Jobs
 from search.kept_runs import find
@@ -18,7 +18,7 @@ from storage import search_runs
 from storage.clock import US
 from tests.search.archive import ASKER, START_US, Archive, Words, asked
 from tests.search.keeping import Keeping
-from tests.search.slow import LONG_S, Slow
+from tests.search.slow import AT_ONCE, LONG_S, Slow
 from tests.storage.media import House
 
 DAY_US = 86_400 * US
@@ -34,11 +34,11 @@ def buses(archive: Archive, days: int, cameras: int = 1) -> None:
 
 
 def told(
-    archive: Archive, text: str = "bus", *, strange: tuple[str, ...] = (), pace_s: float = 0,
+    archive: Archive, text: str = "bus", *, strange: tuple[str, ...] = (), pace: Pace = AT_ONCE,
     **fields: Any,
 ) -> tuple[Answer, list[SoFar]]:  # fmt: skip
     seen: list[SoFar] = []
-    engine = Engine(archive.directory, Words(strange), pace_s=pace_s)
+    engine = Engine(archive.directory, Words(strange), pace=pace)
     return engine.answer(asked(text, **fields), so_far=seen.append), seen
 
 
@@ -75,7 +75,8 @@ def test_what_does_not_convince_is_not_told(archive: Archive) -> None:
     [
         {"then_text": "road"},  # one is nothing without the other
         {"strange": ("bus",)},  # a model that does not know the word is sure of nothing
-        {"pace_s": early.PACE_S},  # answered sooner
+        {"pace": Pace(every_s=60)},  # answered sooner
+        {"pace": Pace(every_s=0, share=0)},  # no time is left for it
     ],
 )
 def test_nothing_is_told_where_it_would_not_help(archive: Archive, how: dict[str, Any]) -> None:
@@ -111,7 +112,7 @@ def slow(house: House) -> Iterator[tuple[Jobs, Slow]]:
     for hour in (1, 30):  # of two days
         keeping.footage("gate", [*ROAD, "bus", "bus", *ROAD], hour)
     workers = Slow()
-    engine = Engine(keeping.directory, Words(), workers=workers, pace_s=0)
+    engine = Engine(keeping.directory, Words(), workers=workers, pace=AT_ONCE)
     jobs = Jobs(keeping.directory, lambda: engine)
     yield jobs, workers
     workers.let_go()

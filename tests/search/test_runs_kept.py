@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from search import runs
 from search.differences import differences
@@ -200,6 +201,24 @@ def test_a_running_search_learns_that_another_process_cancelled_it(keeping: Keep
                 break
             tick.wait(0.01)
         assert pulse.stopped()
+
+
+def test_a_busy_ledger_ends_no_search_that_says_how_far_it_is(keeping: Keeping) -> None:
+    token = runs.enter(keeping.directory, asked("bus"), ASKER, state="running")
+    engine = keeping.directory.ledger.engine
+    event.listen(engine, "checkout", lambda held, *_: held.execute("PRAGMA busy_timeout=1"))
+    other = sqlite3.connect(str(engine.url.database), isolation_level=None)
+    with Pulse(keeping.directory, token, None) as pulse:
+        report = pulse.reporting(None)
+        for busy, share in ((True, 0.5), (False, 0.6)):
+            keeping.clock.forward(2 * US)
+            if busy:
+                other.execute("BEGIN IMMEDIATE")
+            report(share)
+            if busy:
+                other.execute("ROLLBACK")
+    other.close()
+    assert find(keeping.directory, token).run.progress == 0.6
 
 
 def test_states_never_go_back(keeping: Keeping) -> None:

@@ -22,6 +22,7 @@ from storage.vocabulary import Actor, Role
 from tests.search.archive import Words, asked
 from tests.search.lookout import ASKER, CASE, DAY_US, FLOOD, Lookout, new_lookout
 from tests.search.receiver import Receiver, with_webhooks
+from tests.search.slow import AT_ONCE
 
 ADMIN = Actor("admin")
 
@@ -108,7 +109,7 @@ def test_what_is_found_so_far_shows_no_more_than_the_answer_would(lookout: Looko
 
     query = asked(text="flood")
     token = runs.enter(lookout.directory, query, ADMIN, state="running")
-    engine = Engine(lookout.directory, Words(), pace_s=0)
+    engine = Engine(lookout.directory, Words(), pace=AT_ONCE)
     runs.carry_out(engine, token, query, ADMIN, told=look)
     assert seen == [[{"gate", "bridge"}, {"gate"}, set()]]
 

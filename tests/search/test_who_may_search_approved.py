@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import insert
 
 from search import marking, runs, standing_register
-from search.kept_runs import find
+from search.engine import Engine
+from search.kept_runs import find, note_look
 from search.kept_sight import as_seen_by
 from search.standing_telling import Telling
 from storage import marks, schema
@@ -17,16 +18,17 @@ from storage.access import access_of
 from storage.approvals import give_approval, request_approval, revoke_approval
 from storage.approvals_needed import ApprovalNeeded
 from storage.directory import DataDirectory
-from storage.errors import Denied
+from storage.errors import Conflict, Denied
 from storage.grants import Place, add_grant
 from storage.people import find_user
 from storage.register import find_camera, set_camera
 from storage.rights import Verb
 from storage.settings import AccessSettings
 from storage.vocabulary import Actor, Role, Span
-from tests.search.archive import START_US, asked
+from tests.search.archive import START_US, Words, asked
 from tests.search.lookout import ASKER, CASE, FLOOD, Lookout, new_lookout
 from tests.search.receiver import Receiver, with_webhooks
+from tests.search.slow import AT_ONCE
 
 SETTINGS = AccessSettings()
 
@@ -120,6 +122,32 @@ def test_a_kept_answer_forgets_a_camera_with_its_approval(lookout: Lookout) -> N
     seen = as_seen_by(lookout.directory, later, ASKER.name).answer
     assert seen is not None
     assert seen["coverage"]["unapproved"] == ["bridge"]  # she sees that it is there
+
+
+def test_a_look_at_what_is_found_so_far_names_the_approval_it_rests_on(lookout: Lookout) -> None:
+    for camera in ("gate", "bridge"):
+        lookout.film(camera, FLOOD)
+    number, shown = approve(lookout), []
+
+    def look() -> None:
+        kept = find(lookout.directory, token)
+        for ending in (lambda: revoke(lookout, number), lookout.close_case, None):
+            seen = as_seen_by(lookout.directory, kept, ASKER.name)
+            assert seen.so_far is not None
+            shown.append({one["camera"] for one in seen.so_far["moments"]})
+            note_look(lookout.directory, seen, ASKER, {})
+            if ending is not None:
+                ending()
+        runs.cancel(lookout.directory, token)
+
+    query = asked(text="flood", case_id=CASE, reason="storm")
+    token = runs.enter(lookout.directory, query, ASKER, state="running")
+    engine = Engine(lookout.directory, Words(), pace=AT_ONCE)
+    with pytest.raises(Conflict, match="cancelled"):
+        runs.carry_out(engine, token, query, ASKER, told=look)
+    assert shown == [{"gate", "bridge"}, {"gate"}, set()]
+    first = json.loads(lookout.audited("search_shown")[0].detail)
+    assert (first["shown"], first["approvals"]) == (["bridge", "gate"], [number])
 
 
 def test_a_standing_query_and_its_marks_know_no_unapproved_camera(

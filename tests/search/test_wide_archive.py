@@ -22,6 +22,7 @@ from storage.clock import US
 from storage.directory import init_directory
 from storage.lake_days import day_versions
 from tests.search.archive import ASKER, DIMENSION, START_US, Archive, Words, asked, new_archive
+from tests.search.slow import AT_ONCE
 
 DAYS, CAMERAS, ROWS = 5, 4, 10_500  # of a camera and day: more than scan.EXACT_ROWS in all
 EVERY_S = 8.0
@@ -144,7 +145,7 @@ def test_widening_takes_neighbours_and_stops_at_a_gap() -> None:
 
 def test_what_codes_choose_is_told_by_day_with_the_scores_of_the_answer(wide: Archive) -> None:
     seen: list[SoFar] = []
-    engine = Engine(wide.directory, Words(), pace_s=0)
+    engine = Engine(wide.directory, Words(), pace=AT_ONCE)
     answer = engine.answer(asked("giraffe", top=50), so_far=seen.append)
     assert any("codes" in line for line in answer.plan), answer.plan
     last = seen[-1]

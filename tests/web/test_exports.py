@@ -345,14 +345,16 @@ def test_an_end_is_noted_once_a_busy_ledger_is_free_again(exporting: Desk) -> No
     )
     refused, first = Refused(other), threading.Lock()
 
-    def occupy(_: Connection, options: dict[str, Any]) -> None:
+    def occupy(connection: Connection, options: dict[str, Any]) -> None:
         published = list(exporting.directory.cache.glob("exports/*/*.zip"))
         # In the worker's own thread: were the beat to wait here, the worker could note its end.
         working = threading.current_thread().name == "export" and options.get("hindsight_write")
         if working and published and first.acquire(blocking=False):
             other.execute("BEGIN IMMEDIATE")
+        if first.locked():  # until then, nobody is refused
+            connection.exec_driver_sql("PRAGMA busy_timeout=1")
+            connection.rollback()
 
-    event.listen(engine, "checkout", lambda held, *_: held.execute("PRAGMA busy_timeout=1"))
     event.listen(engine, "set_connection_execution_options", occupy)
     logging.getLogger("web.export_jobs").addHandler(refused)
     try:
@@ -362,6 +364,8 @@ def test_an_end_is_noted_once_a_busy_ledger_is_free_again(exporting: Desk) -> No
     finally:
         logging.getLogger("web.export_jobs").removeHandler(refused)
         other.close()
+        event.remove(engine, "set_connection_execution_options", occupy)
+        engine.dispose()  # the next connections wait as ever
     assert ines.get(f"{told['address']}/bundle").status_code == 200
     assert ended(ines, begin(ines))["state"] == "done"
 

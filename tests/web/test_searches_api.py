@@ -21,7 +21,7 @@ from storage import cases, segments
 from storage.clock import US
 from storage.vocabulary import Actor, Role
 from tests.search.archive import Archive, Floats, Words, asked, new_archive
-from tests.search.slow import Slow
+from tests.search.slow import AT_ONCE, Slow
 from tests.web.desk import Desk, Person
 from tests.web.footage import START_US
 from tests.web.test_search import png
@@ -223,7 +223,7 @@ def test_what_is_found_so_far_is_read_as_a_look_before_the_end(
     words = [*["road"] * 20, "bus", "bus", *["road"] * 20]
     town.archive.footage("gate", START_US - 86_400 * US, words)
     slow = Slow(allowed=3)  # of two days the newer one
-    engine = Engine(town.desk.directory, town.gate, workers=slow, pace_s=0)
+    engine = Engine(town.desk.directory, town.gate, workers=slow, pace=AT_ONCE)
     monkeypatch.setattr(search.engine, "_shared", engine)
     ines = town.desk.person()
     token = town.begin(ines)

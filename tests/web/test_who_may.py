@@ -238,6 +238,7 @@ OF_A_SEARCH = {
     "api.list_searches", "api.search_state", "api.search_moments", "api.search_differences",
     "api.search_again", "api.end_search", "api.search_marks", "api.case_marks", "api.put_mark",
     "api.take_back_mark", "api.refine_search", "search.mark", "search.refine",
+    "search.cards_so_far",
 }  # fmt: skip
 # By a case, which may be hidden: tests/web/test_cases_desk.py and tests/storage/test_case_sight.py.
 OF_A_CASE = {

@@ -106,6 +106,7 @@ def _about_all(token: str) -> dict[str, tuple[str, str]]:
         "api.list_approvals": ("GET", "/api/v1/approvals?ended=true"),
         "api.show_standing": ("GET", f"/api/v1/standing/{token}"),
         "api.list_searches": ("GET", "/api/v1/searches"),
+        "search.cards_so_far": ("GET", f"/search/so-far?run={token}"),
         "api.search_state": ("GET", search),
         "api.search_moments": ("GET", f"{search}/moments"),
         "api.search_differences": ("GET", f"{search}/differences?then={token}"),

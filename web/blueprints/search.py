@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import (
     Blueprint,
     current_app,
@@ -56,6 +58,7 @@ def desk() -> str | Response:
             looked = searching.look(asked)
             error, status = _ended(looked)
             answer = _answer(asked, looked)
+            searching.note_beginning(looked)
             early = so_far(directory, looked)
             pictures = cuts.cuts(asked)  # their looks stand in the chain by now
         except HindsightError as refused:  # the form stays as it was filled in
@@ -71,6 +74,17 @@ def desk() -> str | Response:
         most_bytes=directory.settings.web.upload_bytes,
     )  # fmt: skip
     return make_response(page, status)
+
+
+@search.get("/so-far")
+def cards_so_far() -> str:
+    """Cards of what a search has found that is still looking, `run`; none once it has ended."""
+    looked = searching.begun(request.args.get("run", ""))
+    searching.note_beginning(looked)
+    query = looked.kept.query
+    asked = replace(read(request.args, ""), case=query.case_id or "", reason=query.reason or "")
+    early = so_far(context.directory(), looked)
+    return render_template("so_far.html", asked=asked, early=early)
 
 
 @search.post("/mark")

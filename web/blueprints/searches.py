@@ -67,8 +67,7 @@ def list_searches(query: shapes_searches.Listed) -> Response:
     answer=shapes_searches.SearchState,
 )  # fmt: skip
 def search_state(token: str, query: shapes_searches.Watching) -> Response:
-    """State, progress, how much is found so far, and once it is done how much it found and what
-    it did not look at."""
+    """State, progress, what is found so far; once it is done also what it did not look at."""
     return _state(_readable(token, query.wait_s, query.known))
 
 
@@ -77,8 +76,7 @@ def search_state(token: str, query: shapes_searches.Watching) -> Response:
     query=shapes_searches.Page, answer=shapes_searches.MomentsPage,
 )  # fmt: skip
 def search_moments(token: str, query: shapes_searches.Page) -> Response:
-    """Moments as they were given, each with what became of its footage; none before the end, but
-    what is found so far lies beside them."""
+    """Moments as they were given, each with what became of its footage; before the end `so_far`."""
     kept = _readable(token, query.wait_s)
     page: dict[str, Any] = {
         "token": kept.run.id, "state": kept.run.state, "total": None, "start": query.start,
@@ -185,7 +183,13 @@ def _state_document(kept: Kept) -> dict[str, Any]:
     return {
         **run_document(kept),
         "progress": jobs().progress(kept),
-        "so_far": None if early is None else {**early, "moments": len(early["moments"])},
+        "so_far": None
+        if early is None
+        else {
+            "moments": len(early["moments"]),
+            "days_done": early["days_done"],
+            "days": early["days"],
+        },
         "total": None if answer is None else len(answer["moments"]),
         "confident": None if answer is None else answer["confident"],
         "coverage": None if answer is None else answer["coverage"],

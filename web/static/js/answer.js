@@ -1,11 +1,13 @@
 // The answer's parts, taken out of the page at an address: another grouping, the end of a search.
 import { ask } from "./asking.js";
+import { settled } from "./marking.js";
 import { tell } from "./said.js";
 import { counted } from "./words.js";
 
 const PARTS = ["about", "results"];
 
-export async function pageAt(address) {
+// The document at an address, or null where the bar has said why.
+export async function page(address) {
   const response = await ask(address, { headers: { Accept: "text/html" }, refused: true });
   if (!response) return null;
   return new DOMParser().parseFromString(await response.text(), "text/html");
@@ -13,10 +15,10 @@ export async function pageAt(address) {
 
 // Whether it could be shown. Who listens to "answer" finds the new parts in the document.
 export async function show(address) {
-  const page = await pageAt(address);
-  if (!page) return false;
+  const whole = await page(address);
+  if (!whole) return false;
   for (const id of PARTS) {
-    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+    const [old, fresh] = [document.getElementById(id), whole.getElementById(id)];
     if (old && fresh) old.replaceWith(document.adoptNode(fresh));
     else if (old) old.replaceChildren();
   }
@@ -30,6 +32,7 @@ function addressOf(link) {
 
 async function regroup(link) {
   const address = addressOf(link);
+  await settled(); // what is marked is drawn as it was kept
   if (!(await show(address))) return;
   history.pushState(null, "", address);
   shown = location.search;
@@ -40,10 +43,10 @@ async function regroup(link) {
 async function unfold(link) {
   const held = link.closest(".held");
   link.setAttribute("aria-busy", "true");
-  const page = await pageAt(addressOf(link));
+  const whole = await page(addressOf(link));
   link.removeAttribute("aria-busy");
-  if (!page) return;
-  const fresh = [...page.querySelectorAll(".held")].find((one) => one.dataset.held === held.dataset.held);
+  if (!whole) return;
+  const fresh = [...whole.querySelectorAll(".held")].find((one) => one.dataset.held === held.dataset.held);
   if (!fresh) {
     location.assign(link.href);
     return;

@@ -28,13 +28,14 @@ function drawn(item, mark) {
     button.name = kind === mark ? "undo" : kind; // as the form without scripts has it
   }
   const beside = elsewhere.get(document.getElementById("refine"));
+  if (!beside) return; // another answer took its place
   const [right, wrong] = [count("right") + beside.right, count("wrong") + beside.wrong];
   const part = (name) => document.querySelector(`#refine [data-part=${name}]`);
   part("marked").textContent = right || wrong ? say("search_marked", { right, wrong }) : "";
   part("refine").disabled = !(right || wrong);
 }
 
-const sending = new Map(); // by card: the promise of what is sent; two at once may arrive crosswise
+const sending = new Map(); // card → what is on its way; two at once might arrive crosswise
 
 function mark(button) {
   const item = button.closest("li");
@@ -42,28 +43,41 @@ function mark(button) {
   const kept = item.dataset.mark;
   drawn(item, kept === kind ? undefined : kind);
   if (sending.has(item)) return; // goes on with what is wanted then
-  const done = keep(item, button.value, kept).finally(() => sending.delete(item));
-  sending.set(item, done);
+  const [token, frame] = button.value.split(":");
+  const way = { address: `${searches}/${token}/marks/${frame}`, said: kept };
+  way.done = keep(item, way).finally(() => sending.delete(item));
+  sending.set(item, way);
 }
 
 // Sends what the card shows, one after the other, until the server has the same.
-async function keep(item, of, kept) {
-  const [token, frame] = of.split(":");
-  const address = `${searches}/${token}/marks/${frame}`;
-  while (item.dataset.mark !== kept) {
-    const wanted = item.dataset.mark;
-    const body = JSON.stringify({ right: wanted === "right" });
-    const answer = await ask(address, wanted
-      ? { method: "PUT", again: true, body, headers: { "Content-Type": "application/json" } }
-      : { method: "DELETE", again: true });
-    if (!answer?.ok) {
-      drawn(item, kept);
-      if (answer) tell((await problem(answer)).detail);
-      return;
-    }
-    kept = wanted;
+async function keep(item, way) {
+  for (let kept = way.said; item.dataset.mark !== kept; kept = way.said) {
+    const answer = await send(item, way);
+    if (answer?.ok) continue;
+    drawn(item, kept);
+    if (answer) tell((await problem(answer)).detail);
+    return;
   }
 }
+
+// `keepalive`: also of a page that is being left.
+function send(item, way) {
+  way.said = item.dataset.mark;
+  if (!way.said) return ask(way.address, { method: "DELETE", again: true, keepalive: true });
+  return ask(way.address, {
+    method: "PUT", again: true, keepalive: true, body: JSON.stringify({ right: way.said === "right" }),
+    headers: { "Content-Type": "application/json" },
+  });
+}
+
+// When all that was marked has been kept, or refused.
+export async function settled() {
+  while (sending.size) await Promise.allSettled([...sending.values()].map((way) => way.done));
+}
+
+addEventListener("pagehide", () => {
+  for (const [item, way] of sending) if (item.dataset.mark !== way.said) send(item, way);
+});
 
 // What is refined is what the server has: marks on their way come first.
 let refining = false;
@@ -73,7 +87,7 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (refining) return;
   refining = true;
-  while (sending.size) await Promise.all(sending.values());
+  await settled();
   refining = false;
   if (!event.submitter?.disabled) event.target.requestSubmit(event.submitter);
 });
