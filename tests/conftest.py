@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,21 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+LONG = ("e2e", "damage", "indexer", "recorder")  # folders whose files take long, a minute or two
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, those that compute between those that wait: begun last, one of them would
+    keep a worker busy when the others have nothing left."""
+    turns: dict[Path, tuple[bool, int, str]] = {}
+    files: Counter[str] = Counter()
+    for path in dict.fromkeys(item.path for item in items):
+        folder = path.parent.name
+        turns[path] = (folder not in LONG, files[folder], folder)
+        files[folder] += 1
+    items.sort(key=lambda item: turns[item.path])
 
 
 @pytest.fixture(autouse=True)

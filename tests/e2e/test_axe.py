@@ -58,7 +58,7 @@ new PerformanceObserver((list) => {
 # Answer no page; asked with nothing they answer that they cannot.
 NO_PAGES = frozenset({
     "auth.begin_at_provider", "auth.end_at_provider", "player.day", "player.near", "player.scrub",
-    "search.neighbours_in_time", "search.query_picture", "archive.export",
+    "search.neighbours_in_time", "search.query_picture", "search.cards_so_far", "archive.export",
 })  # fmt: skip
 LIGHT_BYTES, STILL = 150_000, 0.02
 # Page and what is asked of it, where the bare address shows less than there is.

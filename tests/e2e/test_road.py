@@ -102,10 +102,9 @@ def test_a_picture_finds_the_clip_it_is_from(
 
 
 def test_filters_hold_exactly(house: Commands) -> None:
-    answer = house.json("search", "car", "--camera", "roads", "--top", "50")
-    assert {moment["camera"] for moment in answer["moments"]} == {"roads"}
     end = "2026-01-01T00:00:20Z"
-    answer = house.json("search", "car", "--from", START, "--to", end, "--top", "100")
+    answer = house.json("search", "car", "--camera", "roads", "--from", START, "--to", end)
+    assert {moment["camera"] for moment in answer["moments"]} == {"roads"}
     assert all(moment["best"]["time"] < "2026-01-01T00:00:20" for moment in answer["moments"])
     assert house.json("search", "car", "--between", "12:00-13:00")["moments"] == []
 
