@@ -219,7 +219,7 @@ def test_a_marked_span_is_held_without_leaving_the_player(
     page.keyboard.press("i")
     for _ in range(5):
         page.keyboard.press(".")
-    until(lambda: window.number() == 30, 6, lambda: f"saw {window.number()}")
+    shows(window, 30)
     page.keyboard.press("o")
     page.locator(".holding summary").click()
     page.get_by_label("Why is it held").fill("the court asked")
