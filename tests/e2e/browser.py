@@ -154,6 +154,18 @@ def visitor(context: BrowserContext, url: str) -> Visitor:
     return made
 
 
+# What moved although nobody asked for it, as the browser itself counts it.
+WATCH_SHIFTS = """
+  window.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) {
+      window.shifts += one.value;
+      window.moved = one.sources.map((source) => source.node?.outerHTML?.slice(0, 200));
+    }
+  }).observe({type: "layout-shift", buffered: true});
+"""
+
+
 def until(holds: Callable[[], bool], within_s: float, told: Callable[[], str]) -> None:
     """Poll an outside process until `holds`, or fail with `told`."""
     deadline = time.monotonic() + within_s

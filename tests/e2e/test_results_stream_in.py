@@ -22,7 +22,7 @@ from indexer.indexing import run  # noqa: E402
 from indexer.succession import ensure_generation  # noqa: E402
 from search.engine import Engine  # noqa: E402
 from storage.clock import US  # noqa: E402
-from tests.e2e.browser import Visitor, chromium, until, visitor  # noqa: E402
+from tests.e2e.browser import WATCH_SHIFTS, Visitor, chromium, until, visitor  # noqa: E402
 from tests.e2e.lit_desk import served  # noqa: E402
 from tests.search.slow import AT_ONCE, Slow  # noqa: E402
 from tests.storage.media import new_house  # noqa: E402
@@ -32,16 +32,6 @@ from tests.web.test_search_desk import settled  # noqa: E402
 
 pytestmark = pytest.mark.timeout(120)
 DAYS, DAY_US = 3, 86_400 * US
-# What moved although nobody asked for it, as the browser itself counts it.
-WATCH_SHIFTS = """
-  window.shifts = 0;
-  new PerformanceObserver((list) => {
-    for (const one of list.getEntries()) {
-      window.shifts += one.value;
-      window.moved = one.sources.map((source) => source.node?.outerHTML?.slice(0, 200));
-    }
-  }).observe({type: "layout-shift", buffered: true});
-"""
 
 
 @dataclass

@@ -26,7 +26,7 @@ from search.engine import Engine  # noqa: E402
 from storage.generations import active_generation  # noqa: E402
 from storage.login_sessions import end_sessions, open_session  # noqa: E402
 from storage.people import find_user  # noqa: E402
-from tests.e2e.browser import Visitor, chromium, until, visitor  # noqa: E402
+from tests.e2e.browser import WATCH_SHIFTS, Visitor, chromium, until, visitor  # noqa: E402
 from tests.e2e.lit_desk import served  # noqa: E402
 from tests.storage.media import new_house  # noqa: E402
 from tests.web.desk import NOW_US, Desk  # noqa: E402
@@ -36,13 +36,6 @@ from web import sessions  # noqa: E402
 
 pytestmark = pytest.mark.timeout(120)
 ALL_OF_FILM = "[...document.querySelectorAll('.film img')]"
-# What moved although nobody asked for it, as the browser itself counts it.
-WATCH_SHIFTS = """
-  window.shifts = 0;
-  new PerformanceObserver((list) => {
-    for (const one of list.getEntries()) window.shifts += one.value;
-  }).observe({type: "layout-shift", buffered: true});
-"""
 
 
 class Held:
